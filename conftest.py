@@ -1,0 +1,124 @@
+"""Fixtures that every module's tests use: real people, real rows, no mocks."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client, override_settings
+
+from uzina.core.tests import NOW
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path_factory, request):
+    """Give each test folders of its own for what is kept outside the database."""
+    from dataclasses import replace
+
+    from django.conf import settings
+
+    base = tmp_path_factory.mktemp("factory")
+    config = settings.UZINA
+    config = replace(
+        config,
+        folders=replace(config.folders, var=base / "var"),
+        store=replace(config.store, folder=base / "store"),
+        scheduler=replace(
+            config.scheduler, run_root=base / "runs", state=base / "scheduler", cpus=2, gpus=2
+        ),
+    )
+    with override_settings(
+        UZINA=config, PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
+    ):
+        yield base
+
+
+def make_person(email, name, *roles):
+    from uzina.people import actions
+    from uzina.people.rules import RoleKind
+
+    person = actions.register(email=email, name=name, password=PASSWORD, language="en", now=NOW)
+    for role in roles:
+        actions.appoint(person, kind=RoleKind(role), by=None, now=NOW)
+    return type(person).objects.get(pk=person.pk)
+
+
+@pytest.fixture
+def ana(db):
+    """An applicant."""
+    return make_person("ana@startup.example", "Ana Pop")
+
+
+@pytest.fixture
+def stranger(db):
+    return make_person("ion@elsewhere.example", "Ion Străin")
+
+
+@pytest.fixture
+def operator(db):
+    return make_person("operator@factory.example", "Olga Operator", "operator")
+
+
+@pytest.fixture
+def assessor(db):
+    return make_person("assessor@factory.example", "Andrei Assessor", "assessor")
+
+
+@pytest.fixture
+def auditor(db):
+    return make_person("auditor@factory.example", "Aurel Auditor", "auditor")
+
+
+@pytest.fixture
+def org(ana):
+    """Ana's start-up, a small enterprise."""
+    from uzina.people import actions
+    from uzina.people.rules import OrganisationKind
+
+    return actions.register_organisation(
+        actions.OrganisationFacts(
+            name="Limbă Vie SRL",
+            kind=OrganisationKind.STARTUP,
+            country="RO",
+            city="Cluj-Napoca",
+            headcount=8,
+            turnover_eur=400_000,
+            balance_eur=250_000,
+        ),
+        by=ana,
+        now=NOW,
+    )
+
+
+@pytest.fixture
+def project(ana, org):
+    from uzina.people import actions
+
+    return actions.open_project(
+        org,
+        title="A language model for Romanian",
+        lead=ana,
+        starts_at=NOW - timedelta(days=1),
+        ends_at=NOW + timedelta(days=90),
+        award_code="",
+        by=None,
+        now=NOW,
+    )
+
+
+@pytest.fixture
+def api(db):
+    """Return a test client signed in by a token: api(person), or api() for nobody."""
+    from django.utils import timezone
+
+    from uzina.people import actions
+
+    def client(person=None):
+        if person is None:
+            return Client()
+        issued = actions.issue_token(
+            person, name="test", lifetime=timedelta(days=1), by=person, now=timezone.now()
+        )
+        return Client(headers={"Authorization": f"Bearer {issued.secret}"})
+
+    return client

@@ -1,0 +1,1 @@
+"""Uzina, the operating platform of an AI Factory: the server."""

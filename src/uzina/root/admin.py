@@ -1,0 +1,193 @@
+"""`uzina-admin`: what the people who run a factory type on its server."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from uzina.root import config, serve
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a mistake in the configuration is told in words, with exit 2."""
+    parser = argparse.ArgumentParser(prog="uzina-admin", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, help_: str, run: Callable[[argparse.Namespace], int]
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_, description=help_)
+        command.set_defaults(run=run)
+        return command
+
+    add("serve", "Run the web server and the worker, and keep both alive.", run_serve)
+    add("web", "Run the web server only.", run_web)
+    worker = add("worker", "Run the worker only.", run_worker)
+    worker.add_argument("--until-idle", action="store_true", help="end when nothing is due")
+    add("migrate", "Bring the database to this version.", run_migrate)
+    add("open", "Write the factory's opening state (again, where it changed).", run_open)
+    person = add("person", "Make one of the factory's own people.", run_person)
+    person.add_argument("email")
+    person.add_argument("name")
+    person.add_argument("role", choices=["operator", "assessor", "auditor"])
+    person.add_argument("--language", default="en", choices=["en", "ro"])
+    add("check", "Prove the books and the log; exit 1 if either is wrong.", run_check)
+    add("config", "Show the effective settings, secrets masked.", run_config)
+    add("doctor", "Say what this installation runs on, and what is wrong with it.", run_doctor)
+    demo = add("demo", "Tell the whole story on this machine.", run_demo)
+    demo.add_argument("--folder", type=Path, default=Path("var/demo"))
+    demo.add_argument("--once", action="store_true", help="end after the story")
+    demo.add_argument("--fresh", action="store_true", help="throw away what exists first")
+    demo.add_argument(
+        "--continue", dest="go_on", action="store_true", help="go on with what exists"
+    )
+    django = add(
+        "django", "Run a command of Django's own: uzina-admin django showmigrations.", run_django
+    )
+    django.add_argument("rest", nargs=argparse.REMAINDER)
+
+    options = parser.parse_args(argv)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "uzina.root.settings")
+    try:
+        if options.command != "demo":
+            config.current()
+        return int(options.run(options))
+    except config.ConfigWrong as wrong:
+        print(f"The configuration has mistakes:\n{wrong}", file=sys.stderr)  # noqa: T201 - command
+        return 2
+
+
+def run_serve(_options: argparse.Namespace) -> int:
+    """Keep web and worker alive."""
+    site = config.current().site
+    children = [
+        serve.Child("web", serve.web_argv(site.host, site.port)),
+        serve.Child("worker", serve.worker_argv()),
+    ]
+    serve.say(f"{site.name} at {site.url}")
+    return serve.keep_alive(children)
+
+
+def run_web(_options: argparse.Namespace) -> int:
+    """Become the web server."""
+    site = config.current().site
+    argv = serve.web_argv(site.host, site.port)
+    os.execv(argv[0], argv)  # noqa: S606 - our own interpreter
+
+
+def run_worker(options: argparse.Namespace) -> int:
+    """Work."""
+    _set_up()
+    from uzina.root import worker
+
+    worker.run(until_idle=options.until_idle)
+    return 0
+
+
+def run_migrate(_options: argparse.Namespace) -> int:
+    """Bring the database to this version."""
+    _set_up()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    return 0
+
+
+def run_open(_options: argparse.Namespace) -> int:
+    """Write the opening state."""
+    _set_up()
+    from django.utils.timezone import now
+
+    from uzina.root import opening
+
+    opening.open_factory(now=now())
+    return 0
+
+
+def run_person(options: argparse.Namespace) -> int:
+    """Make a person with a role and print the password, which is shown this once."""
+    _set_up()
+    from django.utils.timezone import now
+
+    from uzina.core.errors import Refused
+    from uzina.people.rules import RoleKind
+    from uzina.root import opening
+
+    password = opening.new_password()
+    try:
+        opening.open_person(
+            email=options.email,
+            name=options.name,
+            password=password,
+            kind=RoleKind(options.role),
+            language=options.language,
+            now=now(),
+        )
+    except Refused as refused:
+        print(refused, file=sys.stderr)  # noqa: T201 - command
+        return 2
+    print(f"{options.email} {password}")  # noqa: T201 - command
+    return 0
+
+
+def run_check(_options: argparse.Namespace) -> int:
+    """Prove the books and the log."""
+    _set_up()
+    from uzina.core.log import check_log
+    from uzina.ledger.queries import check_books
+
+    books, log = check_books(), check_log()
+    print(  # noqa: T201 - command
+        f"Books: {books.accounts} accounts, {books.transfers} transfers, {books.postings} postings, "
+        f"{len(books.problems)} problems."
+    )
+    print(f"Log: {log.entries} entries, {len(log.problems)} problems.")  # noqa: T201 - command
+    for line in (*books.problems, *log.problems):
+        print(f"- {line}")  # noqa: T201 - command
+    return 1 if books.problems or log.problems else 0
+
+
+def run_config(_options: argparse.Namespace) -> int:
+    """Show the effective settings."""
+    print(config.shown(config.current()))  # noqa: T201 - command
+    return 0
+
+
+def run_doctor(_options: argparse.Namespace) -> int:
+    """Say what this installation runs on."""
+    _set_up()
+    from uzina.root.doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        print(f"{'ok  ' if finding.is_good else 'BAD '} {finding.text}")  # noqa: T201 - command
+    return 0 if all(finding.is_good for finding in findings) else 1
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Tell the story."""
+    from uzina.root import demo
+
+    return demo.run(
+        folder=options.folder, once=options.once, fresh=options.fresh, go_on=options.go_on
+    )
+
+
+def run_django(options: argparse.Namespace) -> int:
+    """Run a command of Django's own."""
+    _set_up()
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["uzina-admin django", *options.rest])
+    return 0
+
+
+def _set_up() -> None:
+    import django
+
+    django.setup()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""The root of the API: who calls, what is mounted, how refusals are told."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.timezone import now
+from django.utils.translation import gettext
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import HttpBearer, SessionAuth
+
+from uzina.core.errors import Refused
+from uzina.core.http import problem, problem_response
+from uzina.people.api import router as people
+from uzina.people.models import Person
+from uzina.people.queries import token_holder
+from uzina.sizing.api import router as sizing
+
+
+class TokenAuth(HttpBearer):
+    """Signs a program in by its token."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Person | None:
+        """Return who acts through the token."""
+        person = token_holder(token, now=now())
+        if person is not None:
+            request.user = person
+        return person
+
+
+class PageAuth(SessionAuth):
+    """Signs in a script of our own pages by the session, with its CSRF token."""
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:  # noqa: ARG002 - ninja's signature
+        """Return the person of the session."""
+        return request.user if request.user.is_authenticated else None
+
+
+api = NinjaAPI(
+    title="Uzina",
+    version="1",
+    description="From a call to a documented model. Errors are RFC 9457 problem documents.",
+    auth=[TokenAuth(), PageAuth()],
+    urls_namespace="api",
+    docs_url=None,
+)
+api.add_router("/people/", people)
+api.add_router("/sizing/", sizing)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    """Tell a refusal."""
+    return problem_response(request, error)
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Tell what is wrong with what was sent, each mistake with its place."""
+    errors = [
+        {
+            "pointer": "/" + "/".join(str(part) for part in one["loc"][1:]),
+            "code": f"input.{one['type']}",
+            "detail": one["msg"].removeprefix("Value error, "),
+        }
+        for one in error.errors
+    ]
+    return problem(
+        code="input.invalid",
+        status=422,
+        detail=gettext("Some of what was sent cannot be: see errors."),
+        request=request,
+        errors=errors,
+    )
+
+
+@api.exception_handler(AuthenticationError)
+def not_signed_in(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+    """Ask for a sign-in."""
+    response = problem(
+        code="request.sign_in.needed",
+        status=401,
+        detail=gettext("Sign in first: send Authorization: Bearer with a token."),
+        request=request,
+    )
+    response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(Http404)
+def missing(request: HttpRequest, _error: Http404) -> HttpResponse:
+    """Say that there is no such thing, or none you may see."""
+    return problem(
+        code="request.path.not_found",
+        status=404,
+        detail=gettext("There is no such thing here, or you may not see it."),
+        request=request,
+    )
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_big(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    """Say how much a request may hold."""
+    return problem(
+        code="request.body.too_big",
+        status=413,
+        detail=gettext("Send at most {most} bytes in one request.").format(
+            most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        ),
+        request=request,
+    )
+
+
+@api.exception_handler(HttpError)
+def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Tell what the framework could not read, such as a body that is not JSON."""
+    return problem(
+        code="request.body.unreadable",
+        status=error.status_code,
+        detail=str(error),
+        request=request,
+    )

@@ -1,0 +1,305 @@
+"""The settings of a factory: one config.toml, each value overridable by an environment variable.
+
+`UZINA_<SECTION>_<FIELD>` overrides `field` of `[section]`. The file is the one named by
+UZINA_CONFIG, else ./config.toml where there is one; without any, the embedded default runs.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+class ConfigWrong(Exception):
+    """The configuration has mistakes; the message lists all of them, one a line."""
+
+
+def doc(text: str, default: Any = MISSING, *, secret: bool = False) -> Any:
+    """Declare a field with its meaning, its default and whether it must be masked when shown."""
+    metadata = {"doc": text, "secret": secret}
+    if default is MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class SiteConfig:
+    """The factory and its portal."""
+
+    name: str = doc("The factory's name, in the header of each page and in mail.", "RO AI Factory")
+    url: str = doc(
+        "Where people reach the portal, without a slash at the end.", "http://127.0.0.1:8000"
+    )
+    country: str = doc("Two letters; whose public holidays stop the clock of targets.", "RO")
+    timezone: str = doc("Where the factory's deadlines are read.", "Europe/Bucharest")
+    host: str = doc("The address to listen on.", "127.0.0.1")
+    port: int = doc("The port to listen on.", 8000)
+    secret_key: str = doc(
+        "Signs sessions and the audit log. Empty: made once and kept in the folder var.",
+        "",
+        secret=True,
+    )
+    debug: bool = doc("Show tracebacks in pages. Never on a real portal.", False)
+
+
+@dataclass(frozen=True)
+class FoldersConfig:
+    """Folders. Relative ones start at the folder the server is started in."""
+
+    var: Path = doc(
+        "What the factory itself keeps: keys, the heads of the log, run state.", Path("var")
+    )
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """The database."""
+
+    url: str = doc(
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME.",
+        "sqlite:///var/uzina.sqlite3",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Where files of datasets and models lie."""
+
+    folder: Path = doc("Folder of the content-addressed store.", Path("var/store"))
+
+
+@dataclass(frozen=True)
+class SchedulerConfig:
+    """What runs the jobs."""
+
+    kind: Literal["local", "slurm"] = doc(
+        "local: processes on this machine; slurm: a cluster.", "local"
+    )
+    name: str = doc("Name of the cluster, as people see it.", "laptop")
+    run_root: Path = doc(
+        "Run directories of jobs; shared with the compute nodes.", Path("var/runs")
+    )
+    state: Path = doc("Where the local scheduler keeps its queue.", Path("var/scheduler"))
+    python: str = doc("Interpreter that runs the recipes. Empty: the server's own.", "")
+    cpus: int = doc("CPU slots of the local scheduler. 0: as many as the machine has.", 0)
+    gpus: int = doc("GPU slots of the local scheduler; a slot need not be a real GPU.", 1)
+    memory_mb: int = doc("Memory slots of the local scheduler, MiB. 0: three quarters of all.", 0)
+    slurm_conf: str = doc("Path of slurm.conf, where it is not the system's.", "")
+    partition: str = doc("Slurm partition jobs go to. Empty: the cluster's default.", "")
+    account: str = doc("Slurm account jobs are charged to. Empty: the submitter's default.", "")
+    poll_s: int = doc("Seconds between looks at the scheduler.", 1)
+
+
+@dataclass(frozen=True)
+class MailConfig:
+    """Outgoing mail."""
+
+    backend: Literal["file", "smtp"] = doc("file: kept in var/mail; smtp: sent.", "file")
+    host: str = doc("SMTP server.", "localhost")
+    port: int = doc("SMTP port.", 25)
+    sender: str = doc("From whom mail comes.", "factory@example.org")
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """The worker."""
+
+    lease_s: int = doc("A task whose worker is silent for so many seconds is taken over.", 60)
+    idle_s: float = doc("Seconds an idle worker waits before it looks again.", 0.25)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a factory."""
+
+    site: SiteConfig = field(default_factory=SiteConfig)
+    folders: FoldersConfig = field(default_factory=FoldersConfig)
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    mail: MailConfig = field(default_factory=MailConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+
+
+def load(environment: Mapping[str, str]) -> Config:
+    """Return the configuration of this process.
+
+    Raises ConfigWrong with every mistake: unreadable file, unknown section or field, a value of
+    the wrong type, an unknown environment variable that begins like ours.
+    """
+    named = environment.get("UZINA_CONFIG", "")
+    path = Path(named or "config.toml")
+    if named or path.exists():
+        try:
+            given = tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"{path}: cannot be read ({error}). Name another file in UZINA_CONFIG."
+            raise ConfigWrong(msg) from error
+        except tomllib.TOMLDecodeError as error:
+            msg = f"{path}: is not TOML: {error}."
+            raise ConfigWrong(msg) from error
+    else:
+        given = {}
+    return build(given, environment, source=str(path))
+
+
+def build(given: Mapping[str, Any], environment: Mapping[str, str], *, source: str) -> Config:
+    """Return the configuration made of a parsed file and of environment variables."""
+    mistakes: list[str] = []
+    sections: dict[str, Any] = {}
+    known = {section.name: section for section in fields(Config)}
+    mistakes += [
+        f"{source}: unknown section [{name}]. Known: {', '.join(known)}."
+        for name in given
+        if name not in known
+    ]
+    used = {"UZINA_CONFIG"}
+    for name, section in known.items():
+        kind = section.default_factory
+        table = given.get(name, {})
+        if not isinstance(table, dict):
+            mistakes.append(f"{source}: [{name}] must be a section.")
+            table = {}
+        sections[name] = _section(kind, name, table, environment, source, used, mistakes)
+    mistakes += [
+        f"environment: unknown variable {name}."
+        for name in environment
+        if name.startswith("UZINA_")
+        and name not in used
+        and not name.startswith("UZINA_TEST_")
+        and name not in {"UZINA_TOKEN", "UZINA_URL", "UZINA_RUN_DIR"}
+    ]
+    if mistakes:
+        raise ConfigWrong("\n".join(mistakes))
+    config = Config(**sections)
+    mistakes += _check(config)
+    if mistakes:
+        raise ConfigWrong("\n".join(mistakes))
+    return config
+
+
+def _section(
+    kind: Any,
+    name: str,
+    table: Mapping[str, Any],
+    environment: Mapping[str, str],
+    source: str,
+    used: set[str],
+    mistakes: list[str],
+) -> Any:
+    hints = get_type_hints(kind)
+    known = {one.name for one in fields(kind)}
+    mistakes += [
+        f"{source}: unknown field {one} in [{name}]. Known: {', '.join(sorted(known))}."
+        for one in table
+        if one not in known
+    ]
+    values: dict[str, Any] = {}
+    for one in fields(kind):
+        variable = f"UZINA_{name}_{one.name}".upper()
+        used.add(variable)
+        if variable in environment:
+            value, where = environment[variable], f"environment: {variable}"
+        elif one.name in table:
+            value, where = table[one.name], f"{source}: {one.name} in [{name}]"
+        else:
+            continue
+        try:
+            values[one.name] = _convert(value, hints[one.name])
+        except ValueError as error:
+            mistakes.append(f"{where} {error}")
+    return kind(**values)
+
+
+def _convert(value: Any, wanted: Any) -> Any:
+    if get_origin(wanted) is Literal:
+        if value not in get_args(wanted):
+            msg = f"must be one of {', '.join(get_args(wanted))}, not {value!r}."
+            raise ValueError(msg)
+        return value
+    if wanted is bool:
+        words = {"true": True, "1": True, "false": False, "0": False, True: True, False: False}
+        found = words.get(value.lower() if isinstance(value, str) else value)
+        if found is None:
+            msg = f"must be true or false, not {value!r}."
+            raise ValueError(msg)
+        return found
+    if wanted in (int, float):
+        if isinstance(value, bool):
+            msg = f"must be a number, not {value!r}."
+            raise ValueError(msg)
+        try:
+            return wanted(value)
+        except (TypeError, ValueError) as error:
+            msg = f"must be a number, not {value!r}."
+            raise ValueError(msg) from error
+    if not isinstance(value, str):
+        msg = f"must be text in quotes, not {value!r}."
+        raise ValueError(msg)  # noqa: TRY004 - all mistakes are of one kind here
+    return Path(value) if wanted is Path else value
+
+
+def _check(config: Config) -> list[str]:
+    mistakes = []
+    database = urlsplit(config.database.url)
+    if database.scheme not in {"sqlite", "postgresql"}:
+        mistakes.append("database.url must begin with sqlite:/// or postgresql://.")
+    elif database.scheme == "sqlite" and not database.path.strip("/"):
+        mistakes.append("database.url names no file: write sqlite:///var/uzina.sqlite3.")
+    try:
+        ZoneInfo(config.site.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
+    if len(config.site.country) != 2 or not config.site.country.isupper():
+        mistakes.append("site.country must be two capital letters, such as RO.")
+    if urlsplit(config.site.url).scheme not in {"http", "https"} or config.site.url.endswith("/"):
+        mistakes.append("site.url must begin with http:// or https:// and not end with a slash.")
+    for name, value, least, most in (
+        ("site.port", config.site.port, 1, 65535),
+        ("mail.port", config.mail.port, 1, 65535),
+        ("scheduler.cpus", config.scheduler.cpus, 0, 4096),
+        ("scheduler.gpus", config.scheduler.gpus, 0, 256),
+        ("scheduler.memory_mb", config.scheduler.memory_mb, 0, 2**31 - 1),
+        ("scheduler.poll_s", config.scheduler.poll_s, 1, 3600),
+        ("worker.lease_s", config.worker.lease_s, 2, 3600),
+        ("worker.idle_s", config.worker.idle_s, 0.01, 60),
+    ):
+        if not least <= value <= most:
+            mistakes.append(f"{name} must be from {least} to {most}, not {value}.")
+    return mistakes
+
+
+def shown(config: Config) -> str:
+    """Return the effective values as TOML with their meaning, secrets masked."""
+    lines = []
+    for section in fields(Config):
+        part = getattr(config, section.name)
+        lines.append(f"[{section.name}]  # {type(part).__doc__}")
+        for one in fields(part):
+            value = getattr(part, one.name)
+            if one.metadata["secret"] and value:
+                value = "***" if "://" not in str(value) else _masked(str(value))
+            text = str(value).lower() if isinstance(value, bool) else value
+            text = text if isinstance(value, int | float) else f'"{value}"'
+            text = str(value).lower() if isinstance(value, bool) else text
+            lines.append(f"# {one.metadata['doc']}")
+            lines.append(f"{one.name} = {text}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _masked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password:
+        return url.replace(f":{parts.password}@", ":***@")
+    return url
+
+
+def current() -> Config:
+    """Return the configuration of this process, from its environment."""
+    return load(os.environ)

@@ -1,0 +1,38 @@
+"""The factory's opening state: what must be there before the first call is opened."""
+
+import secrets
+from datetime import datetime
+
+from uzina.catalogue import actions as catalogue
+from uzina.compute import actions as compute
+from uzina.core.db import action
+from uzina.ledger import actions as ledger
+from uzina.people import actions as people
+from uzina.people import queries
+from uzina.people.rules import RoleKind
+from uzina.training import actions as training
+
+
+@action
+def open_factory(*, now: datetime) -> None:
+    """Write resources, licences, the cluster and the recipes. Doing it again changes nothing old."""
+    ledger.seed_resources(now=now)
+    catalogue.seed_licences(now=now)
+    compute.seed_cluster(now=now)
+    training.sync_recipes(now=now)
+
+
+@action
+def open_person(
+    *, email: str, name: str, password: str, kind: RoleKind, language: str, now: datetime
+) -> None:
+    """Make one of the factory's own people, where the address is still free."""
+    person = queries.person_by_email(email) or people.register(
+        email=email, name=name, password=password, language=language, now=now
+    )
+    people.appoint(person, kind=kind, by=None, now=now)
+
+
+def new_password() -> str:
+    """Return a password for a person who will change it."""
+    return secrets.token_urlsafe(12)
