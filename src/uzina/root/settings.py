@@ -116,7 +116,7 @@ if _database.scheme == "sqlite":
                     "PRAGMA journal_size_limit=67108864;"
                 ),
             },
-            "TEST": {"NAME": str(_file) + ".test"},
+            "TEST": {"NAME": f"{_file}.test-{os.getpid()}"},
         }
     }
 else:
