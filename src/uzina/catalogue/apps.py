@@ -1,9 +1,6 @@
 """Django's handle on the module."""
 
-from typing import Any
-
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 
 from uzina.core.agenda import every
 
@@ -15,12 +12,5 @@ class CatalogueConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have the licences written at each migrate, and the store swept each hour."""
-        post_migrate.connect(_write_licences, sender=self)
+        """Have the store swept each hour."""
         every("catalogue.sweep", seconds=3600)
-
-
-def _write_licences(**_given: Any) -> None:
-    from uzina.catalogue import actions  # noqa: PLC0415 - models are ready only now
-
-    actions.sync_licences()

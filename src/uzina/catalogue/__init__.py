@@ -1,0 +1,1 @@
+"""What data there is, under which terms, and who may use it."""

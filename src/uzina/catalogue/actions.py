@@ -1,0 +1,456 @@
+"""Every write of the catalogue.
+
+Bytes are moved outside transactions: the store is written first, and a row that names what it
+holds is written after. A blob that no version names is litter, never a lie.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from uzina.catalogue import access, queries, rules
+from uzina.catalogue.adapters import store
+from uzina.catalogue.models import Dataset, Licence, Staging, Upload, Version
+from uzina.catalogue.rules import File
+from uzina.core.db import action
+from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
+from uzina.core.log import log
+from uzina.core.text import _
+from uzina.people.models import Organisation, Person, Project
+from uzina.people.rules import ProjectState
+
+PIECE = 1 << 20
+SWEEP_AFTER_S = 24 * 3600
+
+
+@action
+def seed_licences(*, now: datetime) -> int:
+    """Write the shipped licences into the table; return how many changed. Again is harmless."""
+    changed = 0
+    for row in queries.shipped_licences():
+        known = Licence.objects.filter(slug=row["slug"])
+        if not known.filter(**row).exists():
+            Licence.objects.update_or_create(slug=row["slug"], defaults=row)
+            changed += 1
+    if changed:
+        log("licences.seeded", "licences", by=None, now=now, changed=changed)
+    return changed
+
+
+@action
+def register_dataset(
+    *,
+    slug: str,
+    title: str,
+    description: str,
+    licence: str,
+    languages: Sequence[str],
+    holder: Organisation,
+    project: Project | None,
+    by: Person | None,
+    now: datetime,
+    kind: rules.DatasetKind = rules.DatasetKind.DATA,
+) -> Dataset:
+    """Make a dataset, as a draft without versions.
+
+    licence    slug of a licence
+    languages  codes such as "ro", the main one first
+    project    whose members share it; None for data of the holder itself
+
+    Raises Invalid with every mistake, NotAllowed dataset.register.not_yours,
+    Refused dataset.register.project_closed.
+    """
+    problems = rules.description_problems(
+        slug=slug, title=title, description=description, languages=languages
+    )
+    terms = Licence.objects.filter(slug=licence).first()
+    if terms is None:
+        problems.append(
+            Problem(
+                "licence",
+                "dataset.licence.unknown",
+                _("There is no licence {given!r} here: choose one of the list."),
+                {"given": licence[:40]},
+            )
+        )
+    if Dataset.objects.filter(slug=slug).exists():
+        problems.append(_taken(slug))
+    if problems or terms is None:
+        raise Invalid(problems)
+    if not access.may_hold(by, holder, project):
+        raise NotAllowed(
+            "dataset.register.not_yours",
+            _("Only members of the project or representatives of {holder} can register its data."),
+            holder=holder.name,
+        )
+    if project is not None and project.state is ProjectState.CLOSED:
+        raise Refused(
+            "dataset.register.project_closed",
+            _("The project {project} is closed and takes no new data."),
+            project=project.code,
+        )
+
+    dataset = Dataset(
+        slug=slug,
+        kind=kind,
+        title=title.strip(),
+        description=description.strip(),
+        licence=terms,
+        languages=" ".join(dict.fromkeys(languages)),
+        holder=holder,
+        project=project,
+        search_text=rules.folded(f"{slug} {title} {description}"),
+        made_at=now,
+    )
+    try:
+        with transaction.atomic():
+            dataset.save()
+    except IntegrityError as race:
+        raise Invalid([_taken(slug)]) from race
+    log(
+        "dataset.registered",
+        slug,
+        by=by,
+        now=now,
+        kind=kind,
+        licence=licence,
+        project=project.code if project else "",
+    )
+    return dataset
+
+
+def _taken(slug: str) -> Problem:
+    return Problem(
+        "slug",
+        "dataset.slug.taken",
+        _("The name {slug} is taken. Choose another."),
+        {"slug": slug[:63]},
+    )
+
+
+def upload(sha256: str, chunks: Iterable[bytes], *, size: int, by: Person, now: datetime) -> Upload:
+    """Keep a file under its checksum, read in bounded memory. Sending it again changes nothing.
+
+    size  bytes announced
+
+    Raises NotAllowed blob.upload.not_allowed, Refused blob.upload.form, WrongBytes
+    blob.upload.wrong_checksum or blob.upload.cut_short, StoreRefused blob.upload.store_full;
+    whatever is raised, nothing is kept.
+    """
+    if not access.may_upload(by):
+        raise NotAllowed(
+            "blob.upload.not_allowed",
+            _("To send files, be a member of a project or a representative of an organisation."),
+        )
+    if not rules.SHA256.fullmatch(sha256) or not 0 <= size <= rules.LARGEST_FILE:
+        raise Refused(
+            "blob.upload.form",
+            _("Send to an address that ends in the SHA-256, with a Content-Length up to {most}."),
+            most=rules.LARGEST_FILE,
+        )
+    store().put(sha256, chunks, size=size)
+    return _note_upload(sha256, size=size, by=by, now=now)
+
+
+@action
+def _note_upload(sha256: str, *, size: int, by: Person, now: datetime) -> Upload:
+    row, is_new = Upload.objects.get_or_create(
+        sha256=sha256, person=by, defaults={"bytes": size, "at": now}
+    )
+    if is_new:
+        log("blob.uploaded", sha256, by=by, now=now, bytes=size)
+    return row
+
+
+@action
+def add_version(
+    dataset: Dataset,
+    *,
+    files: Iterable[Mapping[str, Any] | File],
+    note: str,
+    by: Person | None,
+    now: datetime,
+    made_by_job: str = "",
+    derived_from: Sequence[Version] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Version:
+    """Add a version of files that are in the store already. It never changes afterwards.
+
+    files  path, bytes, sha256 and, where it is not to be guessed, media_type of each
+    note   what changed and why
+
+    Raises Invalid (paths unsafe or twice; version.blob.missing for bytes that were not uploaded
+    or have another size), NotAllowed version.add.not_yours, Refused version.add.not_now for a
+    withdrawn dataset, version.add.nothing_new when the newest version holds the same.
+    """
+    rows = rules.manifest(files)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",))
+        .select_related("holder", "project")
+        .get(pk=dataset.pk)
+    )
+    if not access.may_add_to(by, dataset):
+        raise NotAllowed(
+            "version.add.not_yours",
+            _("Only members of its project or its holder can add to {dataset}."),
+            dataset=dataset.slug,
+        )
+    if dataset.state is rules.DatasetState.WITHDRAWN:
+        raise Refused(
+            "version.add.not_now",
+            _("{dataset} was withdrawn and takes no new versions."),
+            dataset=dataset.slug,
+        )
+    problems = rules.text_problems("note", note, longest=rules.LONGEST_NOTE, is_needed=False)
+    problems += _missing_blobs(dataset, rows, by=by)
+    if problems:
+        raise Invalid(problems)
+    digest = rules.digest(rows)
+    same = dataset.versions.filter(digest=digest).first()
+    if same is not None:
+        raise Refused(
+            "version.add.nothing_new",
+            _("{dataset}@{number} holds exactly these files already."),
+            dataset=dataset.slug,
+            number=same.number,
+        )
+
+    last = dataset.versions.order_by("-number").values_list("number", flat=True).first()
+    version: Version = Version.objects.create(
+        dataset=dataset,
+        number=(last or 0) + 1,
+        digest=digest,
+        manifest=[vars(one) for one in rows],
+        bytes=sum(one.bytes for one in rows),
+        file_count=len(rows),
+        note=note.strip(),
+        facts=dict(facts or {}),
+        made_by_job=made_by_job,
+        created_at=now,
+    )
+    version.derived_from.set(derived_from)
+    log(
+        "version.added",
+        version.reference,
+        by=by,
+        now=now,
+        digest=digest,
+        files=len(rows),
+        bytes=version.bytes,
+        job=made_by_job,
+        derived_from=[one.reference for one in derived_from],
+    )
+    return version
+
+
+def _missing_blobs(dataset: Dataset, rows: Sequence[File], *, by: Person | None) -> list[Problem]:
+    """Return a problem for each file whose bytes are not there, or not this person's to give."""
+    kept = store()
+    allowed: set[str] | None = None
+    if by is not None:
+        wanted = {one.sha256 for one in rows}
+        allowed = set(
+            Upload.objects.filter(person=by, sha256__in=wanted).values_list("sha256", flat=True)
+        )
+        if wanted - allowed:
+            for earlier in dataset.versions.order_by("-number")[:20]:
+                allowed |= {one["sha256"] for one in earlier.manifest}
+    problems = []
+    for at, one in enumerate(rows):
+        size = kept.size(one.sha256) if allowed is None or one.sha256 in allowed else None
+        if size != one.bytes:
+            problems.append(
+                Problem(
+                    f"files.{at}",
+                    "version.blob.missing",
+                    _(
+                        "The bytes of {path} are not here, or not {bytes} of them: send them to "
+                        "/api/v1/catalogue/blobs/{sha256} first."
+                    ),
+                    {"path": one.path[:200], "bytes": one.bytes, "sha256": one.sha256},
+                )
+            )
+    return problems
+
+
+def add_version_from_folder(
+    dataset: Dataset,
+    *,
+    folder: Path,
+    note: str,
+    made_by_job: str,
+    by: Person | None,
+    now: datetime,
+    derived_from: Sequence[Version] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> Version:
+    """Keep every file of a folder and add them as a version; again for one job, return the first.
+
+    Links are refused, not followed: a job could name any file of the machine with one.
+    Raises what add_version raises, Refused version.folder.odd, StoreRefused blob.upload.store_full.
+    """
+    if made_by_job:
+        made = dataset.versions.filter(made_by_job=made_by_job).first()
+        if made is not None:
+            return made  # type: ignore[no-any-return]
+    files = keep_folder(folder)
+    return add_version(
+        dataset,
+        files=files,
+        note=note,
+        by=by,
+        now=now,
+        made_by_job=made_by_job,
+        derived_from=derived_from,
+        facts=facts,
+    )
+
+
+def keep_folder(folder: Path) -> tuple[File, ...]:
+    """Put every file of a folder into the store and return them as a checked manifest."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise Refused(
+                "version.folder.odd",
+                _("{path} is a link or not a plain file, so it cannot be kept."),
+                path=str(path.relative_to(folder))[:200],
+            )
+        if path.is_file():
+            found.append(path)
+    names = [path.relative_to(folder).as_posix() for path in found]
+    rules.manifest({"path": name, "bytes": 0, "sha256": "0" * 64} for name in names)
+    return rules.manifest(_keep_file(path, name) for path, name in zip(found, names, strict=True))
+
+
+def _keep_file(path: Path, name: str) -> File:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        if store().size(sha256) != size:
+            file.seek(0)
+            store().put(sha256, iter(lambda: file.read(PIECE), b""), size=size)
+    return File(path=name, bytes=size, sha256=sha256, media_type=rules.media_type(name))
+
+
+@action
+def publish(dataset: Dataset, *, by: Person | None, now: datetime) -> Dataset:
+    """Let everybody see the dataset and its versions.
+
+    Raises NotAllowed dataset.publish.not_yours, Refused dataset.publish.not_now,
+    dataset.publish.empty.
+    """
+    dataset = _locked(dataset)
+    if not access.may_publish(by, dataset):
+        raise NotAllowed(
+            "dataset.publish.not_yours",
+            _("Only the project's lead or the holder can publish {dataset}."),
+            dataset=dataset.slug,
+        )
+    state = rules.DATASET.after("publish", dataset.state)
+    if not dataset.versions.exists():
+        raise Refused(
+            "dataset.publish.empty",
+            _("{dataset} has no version yet. Add one, then publish."),
+            dataset=dataset.slug,
+        )
+
+    dataset.state, dataset.published_at = state, now
+    dataset.save(update_fields=["state", "published_at"])
+    log("dataset.published", dataset.slug, by=by, now=now)
+    return dataset
+
+
+@action
+def withdraw(dataset: Dataset, *, reason: str, by: Person | None, now: datetime) -> Dataset:
+    """Take the dataset out of sight and out of new jobs. What was made of it keeps its lineage.
+
+    Raises NotAllowed dataset.withdraw.not_yours, Refused dataset.withdraw.not_now, Invalid.
+    """
+    problems = rules.text_problems("reason", reason, longest=rules.LONGEST_NOTE, is_needed=True)
+    if problems:
+        raise Invalid(problems)
+    dataset = _locked(dataset)
+    if not access.may_publish(by, dataset):
+        raise NotAllowed(
+            "dataset.withdraw.not_yours",
+            _("Only the project's lead or the holder can withdraw {dataset}."),
+            dataset=dataset.slug,
+        )
+
+    dataset.state = rules.DATASET.after("withdraw", dataset.state)
+    dataset.save(update_fields=["state"])
+    log("dataset.withdrawn", dataset.slug, by=by, now=now, reason=reason)
+    return dataset
+
+
+def _locked(dataset: Dataset) -> Dataset:
+    found: Dataset = (
+        Dataset.objects.select_for_update(of=("self",))
+        .select_related("holder", "project", "licence")
+        .get(pk=dataset.pk)
+    )
+    return found
+
+
+@action
+def open_version(version: Version, *, by: Person | None, now: datetime) -> Version:
+    """Let everybody read this version alone. The caller has asked: a model was released."""
+    version = Version.objects.select_for_update(of=("self",)).whole().get(pk=version.pk)
+    version.opened_at = now
+    version.save(update_fields=["opened_at"])
+    log("version.opened", version.reference, by=by, now=now)
+    return version
+
+
+@action
+def close_version(version: Version, *, by: Person | None, now: datetime) -> Version:
+    """Take back what open_version gave. The caller has asked."""
+    version = Version.objects.select_for_update(of=("self",)).whole().get(pk=version.pk)
+    version.opened_at = None
+    version.save(update_fields=["opened_at"])
+    log("version.closed", version.reference, by=by, now=now)
+    return version
+
+
+def stage(
+    version: Version, *, to: Path, by: Person | None, now: datetime, subject: str = ""
+) -> int:
+    """Lay the files of a version into a folder, read-only; return the bytes. Again is harmless.
+
+    subject  code of the job it is for, noted as a use of the data
+
+    Copies, never links: a job that runs as the factory's own user could write through a link
+    into the store. A file that is there already with the right size is kept.
+
+    Raises what queries.usable_version raises, StoreRefused blob.stage.disk_full, StoreDown.
+    """
+    version = queries.usable_version(by, version.dataset.slug, version.number)
+    kept = store()
+    for file in version.files:
+        target = to / file.path
+        if not (target.is_file() and target.stat().st_size == file.bytes):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            kept.copy_to(file.sha256, target)
+    if subject:
+        _note_staging(version, subject=subject, by=by, now=now)
+    return version.bytes
+
+
+@action
+def _note_staging(version: Version, *, subject: str, by: Person | None, now: datetime) -> None:
+    _row, is_new = Staging.objects.get_or_create(
+        version=version, subject=subject, defaults={"at": now}
+    )
+    if is_new:
+        log("version.staged", version.reference, by=by, now=now, job=subject)
+
+
+def sweep() -> int:
+    """Remove what uploads that died left in the store, a day after; return how many pieces."""
+    return store().sweep(older_than_s=SWEEP_AFTER_S)

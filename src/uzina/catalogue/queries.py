@@ -1,0 +1,171 @@
+"""Reads worth a name."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from uzina.catalogue import rules
+from uzina.catalogue.adapters import store
+from uzina.catalogue.models import Dataset, Licence, Upload, Version
+from uzina.core.errors import Refused
+from uzina.core.text import _
+
+if TYPE_CHECKING:
+    from uzina.people.models import Person
+
+
+def licences() -> QuerySet[Licence]:
+    """Return the licences a dataset can be under, in the order of their titles."""
+    return Licence.objects.order_by("title_en")
+
+
+def licence(slug: str) -> Licence:
+    """Return the licence with the slug. Raises Refused licence.find.unknown."""
+    found = Licence.objects.filter(slug=slug).first()
+    if found is None:
+        raise Refused(
+            "licence.find.unknown",
+            _("There is no licence {slug!r} here. GET /api/v1/catalogue/licences lists them."),
+            slug=slug[:40],
+        )
+    return found
+
+
+def shipped_licences() -> tuple[dict[str, Any], ...]:
+    """Return the rows of `licences.toml`, each with the day the file was checked."""
+    table = tomllib.loads(Path(__file__).with_name("licences.toml").read_text(encoding="utf-8"))
+    return tuple(one | {"as_of": table["as_of"]} for one in table["licence"])
+
+
+def dataset(slug: str) -> Dataset | None:
+    """Return the dataset with the slug, of any kind."""
+    found: Dataset | None = (
+        Dataset.objects.select_related("licence", "holder", "project").filter(slug=slug).first()
+    )
+    return found
+
+
+def version(slug: str, number: int) -> Version:
+    """Return a version by name, whoever asks. Raises Refused version.find.unknown."""
+    found: Version | None = (
+        Version.objects.whole().filter(dataset__slug=slug, number=number).first()
+    )
+    if found is None:
+        raise _unknown(slug, number)
+    return found
+
+
+def usable_version(person: "Person | None", slug: str, number: int) -> Version:
+    """Return a version the person may put into a job; None is the factory itself.
+
+    A withdrawn dataset takes no new uses.
+    Raises Refused version.find.unknown for what is not there or may not be seen, version.use.withdrawn.
+    """
+    found = version(slug, number)
+    if person is not None and not Version.objects.visible_to(person).filter(pk=found.pk).exists():
+        raise _unknown(slug, number)
+    if found.dataset.state is rules.DatasetState.WITHDRAWN:
+        raise Refused(
+            "version.use.withdrawn",
+            _("{reference} was withdrawn by its holder and cannot be used in new jobs."),
+            reference=found.reference,
+        )
+    return found
+
+
+def _unknown(slug: str, number: int) -> Refused:
+    return Refused(
+        "version.find.unknown",
+        _("There is no dataset version {reference} that you may use."),
+        reference=f"{slug[:63]}@{number}",
+    )
+
+
+def versions_made_by(job: str) -> QuerySet[Version]:
+    """Return the versions a job made."""
+    found: QuerySet[Version] = Version.objects.whole().filter(made_by_job=job).order_by("pk")
+    return found
+
+
+def sources(version: Version, *, seen_by: "Person | AnonymousUser") -> QuerySet[Version]:
+    """Return the versions this one was made from, as far as the person may see them."""
+    found: QuerySet[Version] = (
+        version.derived_from.whole()
+        .filter(pk__in=Version.objects.visible_to(seen_by).values("pk"))
+        .order_by("dataset__slug", "number")
+    )
+    return found
+
+
+def uses(dataset: Dataset, *, seen_by: "Person | AnonymousUser") -> QuerySet[Version]:
+    """Return the versions made from any version of the dataset, as far as the person may see."""
+    found: QuerySet[Version] = (
+        Version.objects.visible_to(seen_by)
+        .filter(derived_from__dataset=dataset)
+        .whole()
+        .distinct()
+        .order_by("dataset__slug", "number")
+    )
+    return found
+
+
+def has_blob(person: "Person", sha256: str) -> int | None:
+    """Return the size of a blob that the person may put into a version; None for any other."""
+    sent = Upload.objects.filter(person=person, sha256=sha256).first()
+    return None if sent is None else store().size(sha256)
+
+
+def contents(
+    version: Version, path: str, *, first: int = 0, after: int | None = None
+) -> Iterator[bytes]:
+    """Return the bytes [first, after) of a file of the version, in pieces.
+
+    Raises Refused file.find.unknown, StoreDown.
+    """
+    file = version.file(path)
+    if file is None:
+        raise Refused(
+            "file.find.unknown",
+            _("{reference} has no file {path}."),
+            reference=version.reference,
+            path=path[:200],
+        )
+    return store().open(file.sha256, first=first, after=after)
+
+
+def text(version: Version, path: str, *, most: int) -> str:
+    """Return at most `most` bytes of a file as text; "" when the version has no such file."""
+    file = version.file(path)
+    if file is None:
+        return ""
+    pieces = store().open(file.sha256, first=0, after=min(file.bytes, most))
+    return b"".join(pieces).decode("utf-8", errors="replace")
+
+
+def check_versions() -> list[str]:
+    """Return what is wrong with what is kept: digests that do not fit, bytes that are gone.
+
+    Compares sizes, not checksums: one look at the folder a file. Cost: one query in chunks.
+    """
+    problems = []
+    kept = store()
+    for row in Version.objects.select_related("dataset").order_by("pk").iterator(chunk_size=200):
+        files = row.files
+        if rules.digest(files) != row.digest:
+            problems.append(f"{row.reference}: the manifest does not fit the digest.")
+        problems += [
+            f"{row.reference}: {one.path} is missing or has another size."
+            for one in files
+            if kept.size(one.sha256) != one.bytes
+        ]
+    return problems
+
+
+def language_names(codes: Sequence[str], language: str) -> list[str]:
+    """Return the languages' names in a language of the portal, unknown codes as they are."""
+    label = "ro" if language == "ro" else "en"
+    return [rules.LANGUAGES.get(code, {}).get(label, code) for code in codes]

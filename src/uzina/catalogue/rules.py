@@ -1,0 +1,333 @@
+"""Decisions about datasets: names, languages, manifests, and who may do what when."""
+
+import hashlib
+import json
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from uzina.core.errors import Invalid, Problem, Refused
+from uzina.core.flow import Flow, Move, States
+from uzina.core.text import _
+
+MOST_FILES = 10_000
+"""Files in one version. The manifest is read as a whole, so it is kept to a few megabytes; many
+small files belong in shards."""
+LARGEST_FILE = 5 * 2**40
+"""Bytes in one file: the 5 TiB that S3 takes as one object."""
+LONGEST_PATH = 1_024
+LONGEST_NAME = 255
+LONGEST_TITLE = 200
+LONGEST_DESCRIPTION = 20_000
+LONGEST_NOTE = 2_000
+MOST_LANGUAGES = 40
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+REFERENCE = re.compile(rf"({SLUG.pattern})@([1-9][0-9]{{0,8}})")
+
+LANGUAGES: dict[str, dict[str, str]] = tomllib.loads(
+    Path(__file__).with_name("languages.toml").read_text(encoding="utf-8")
+)["languages"]
+
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "gz": "application/gzip",
+    "html": "text/html",
+    "jinja": "text/plain",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "md": "text/markdown",
+    "npy": "application/octet-stream",
+    "parquet": "application/vnd.apache.parquet",
+    "pdf": "application/pdf",
+    "safetensors": "application/octet-stream",
+    "toml": "application/toml",
+    "tsv": "text/tab-separated-values",
+    "txt": "text/plain",
+    "xml": "application/xml",
+    "xz": "application/x-xz",
+    "zip": "application/zip",
+    "zst": "application/zstd",
+}
+"""By ending. A table of our own, not the machine's, so that one folder has one digest everywhere."""
+
+
+class DatasetState(States):
+    """Where a dataset stands."""
+
+    DRAFT = "draft", _("Draft"), "quiet"
+    PUBLISHED = "published", _("Published"), "good"
+    WITHDRAWN = "withdrawn", _("Withdrawn"), "bad"
+
+
+S = DatasetState
+DATASET = Flow(
+    "dataset",
+    {
+        "publish": Move(S.DRAFT, to=S.PUBLISHED),
+        "withdraw": Move(S.DRAFT, S.PUBLISHED, to=S.WITHDRAWN),
+    },
+)
+
+
+class DatasetKind(States):
+    """What a dataset holds. Models are kept and staged as data are, but shown by `training`."""
+
+    DATA = "data", _("Data"), "quiet"
+    MODEL = "model", _("Model"), "quiet"
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """One file of a version: where it goes, how long it is, what it is."""
+
+    path: str
+    bytes: int
+    sha256: str
+    media_type: str
+
+
+def check_slug(slug: str) -> None:
+    """Raise Invalid unless slug can name a dataset in an address."""
+    if not SLUG.fullmatch(slug):
+        raise Invalid([slug_problem()])
+
+
+def slug_problem() -> Problem:
+    """Return what to say of a name that cannot be used in an address."""
+    return Problem(
+        "slug",
+        "dataset.slug.form",
+        _(
+            "Use 1 to 63 small letters a to z, digits and hyphens, beginning and ending with a "
+            "letter or digit."
+        ),
+    )
+
+
+def parse_reference(text: str) -> tuple[str, int]:
+    """Return slug and version number of a reference such as `ro-corpus@3`.
+
+    Raises Refused version.reference.form.
+    """
+    if match := REFERENCE.fullmatch(text):
+        return match[1], int(match[2])
+    raise Refused(
+        "version.reference.form",
+        _("Name a version as dataset@number, for example ro-corpus@3; this was {given!r}."),
+        given=text[:80],
+    )
+
+
+def description_problems(
+    *, slug: str, title: str, description: str, languages: Sequence[str]
+) -> list[Problem]:
+    """Return every mistake in what a person says of a dataset."""
+    problems = []
+    if not SLUG.fullmatch(slug):
+        problems.append(slug_problem())
+    problems += text_problems("title", title, longest=LONGEST_TITLE, is_needed=True)
+    problems += text_problems(
+        "description", description, longest=LONGEST_DESCRIPTION, is_needed=True
+    )
+    if not 1 <= len(languages) <= MOST_LANGUAGES:
+        problems.append(
+            Problem(
+                "languages",
+                "dataset.languages.count",
+                _("Name 1 to {most} languages."),
+                {"most": MOST_LANGUAGES},
+            )
+        )
+    for at, language in enumerate(languages):
+        if language not in LANGUAGES:
+            problems.append(
+                Problem(
+                    f"languages.{at}",
+                    "dataset.languages.unknown",
+                    _("{given!r} is not a language code we know. Use a code such as ro or en."),
+                    {"given": language[:20]},
+                )
+            )
+    return problems
+
+
+def text_problems(field: str, text: str, *, longest: int, is_needed: bool) -> list[Problem]:
+    """Return what is wrong with a text a person wrote: empty, too long, or unprintable."""
+    if is_needed and not text.strip():
+        return [Problem(field, "text.empty", _("Write something here."))]
+    if len(text) > longest:
+        return [
+            Problem(
+                field,
+                "text.too_long",
+                _("Use at most {most} characters; this has {count}."),
+                {"most": longest, "count": len(text)},
+            )
+        ]
+    if "\0" in text:
+        return [Problem(field, "text.nul", _("Remove the NUL character."))]
+    return []
+
+
+def path_problem(path: str) -> str:
+    """Return why path cannot be in a manifest, or "" when it can.
+
+    A path is relative, with "/" between names, and means the same file on every system: no "..",
+    no backslash, no control characters, no drive letters, Unicode composed (NFC).
+    """
+    names = path.split("/")
+    answers = (
+        (not path or len(path.encode()) > LONGEST_PATH, _("it is empty or too long")),
+        (path.startswith("/"), _("it begins at the root")),
+        (bool({"", ".", ".."} & set(names)), _("it has an empty, '.' or '..' part")),
+        ("\\" in path or re.match(r"[A-Za-z]:", path), _("it is written as on Windows")),
+        (
+            any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in path),
+            _("it has invisible characters"),
+        ),
+        (unicodedata.normalize("NFC", path) != path, _("its letters are not composed (NFC)")),
+        (
+            any(len(name.encode()) > LONGEST_NAME for name in names),
+            _("one of its names is too long"),
+        ),
+    )
+    return next((why for is_wrong, why in answers if is_wrong), "")
+
+
+def folded(text: str) -> str:
+    """Return text as it is searched: small letters without diacritics, so Ştiri finds știri."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).split())
+
+
+def media_type(path: str) -> str:
+    """Return the media type by the ending of path; octets when the ending says nothing."""
+    return MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")
+
+
+def manifest(files: Iterable[Mapping[str, Any] | File]) -> tuple[File, ...]:
+    """Return the files in the order of their paths, checked.
+
+    Raises Invalid with every mistake: paths that are unsafe or used twice, a file that is also a
+    folder, sizes out of range, checksums that are not SHA-256 in small hexadecimal.
+    """
+    given = [asdict(one) if isinstance(one, File) else one for one in files]
+    if not 1 <= len(given) <= MOST_FILES:
+        raise Invalid(
+            [
+                Problem(
+                    "files",
+                    "version.files.count",
+                    _("A version has 1 to {most} files; this has {count}."),
+                    {"most": MOST_FILES, "count": len(given)},
+                )
+            ]
+        )
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for at, one in enumerate(given):
+        problems += _file_problems(f"files.{at}", one)
+        path = one.get("path")
+        if isinstance(path, str) and seen.setdefault(path, at) != at:
+            problems.append(
+                Problem(
+                    f"files.{at}.path",
+                    "version.path.twice",
+                    _("The path {path} is used twice."),
+                    {"path": path[:200]},
+                )
+            )
+    problems += _folder_problems(seen)
+    if problems:
+        raise Invalid(problems)
+    return tuple(
+        sorted(
+            File(
+                path=one["path"],
+                bytes=one["bytes"],
+                sha256=one["sha256"],
+                media_type=one.get("media_type") or media_type(one["path"]),
+            )
+            for one in given
+        )
+    )
+
+
+def _file_problems(field: str, one: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    path, size, sha256 = one.get("path"), one.get("bytes"), one.get("sha256")
+    if why := path_problem(path) if isinstance(path, str) else _("it is not text"):
+        problems.append(
+            Problem(
+                f"{field}.path",
+                "version.path.unsafe",
+                _("The path {path!r} cannot be used: {why}."),
+                {"path": str(path)[:200], "why": why},
+            )
+        )
+    if type(size) is not int or not 0 <= size <= LARGEST_FILE:
+        problems.append(
+            Problem(
+                f"{field}.bytes",
+                "version.bytes.range",
+                _("Give the size in bytes, from 0 to {most}."),
+                {"most": LARGEST_FILE},
+            )
+        )
+    if not (isinstance(sha256, str) and SHA256.fullmatch(sha256)):
+        problems.append(
+            Problem(
+                f"{field}.sha256",
+                "version.sha256.form",
+                _("Give the SHA-256 as 64 digits 0 to 9 and a to f."),
+            )
+        )
+    kept = one.get("media_type") or ""
+    if not (isinstance(kept, str) and re.fullmatch(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}|", kept)):
+        problems.append(
+            Problem(
+                f"{field}.media_type",
+                "version.media_type.form",
+                _("Give a media type such as text/plain, or leave it out."),
+            )
+        )
+    return problems
+
+
+def _folder_problems(seen: Mapping[str, int]) -> list[Problem]:
+    problems = []
+    for path, at in seen.items():
+        names = path.split("/")
+        above = ("/".join(names[:depth]) for depth in range(1, len(names)))
+        if clash := next((one for one in above if one in seen), ""):
+            problems.append(
+                Problem(
+                    f"files.{at}.path",
+                    "version.path.file_and_folder",
+                    _("{clash} is a file here and a folder there."),
+                    {"clash": clash[:200]},
+                )
+            )
+    return problems
+
+
+def canonical(files: Iterable[File]) -> bytes:
+    """Return a manifest as the bytes its digest is made of.
+
+    JSON in UTF-8 without spaces: a list in the order of the paths, the keys of each file in the
+    order of the alphabet.
+    """
+    rows = [asdict(one) for one in sorted(files)]
+    text = json.dumps(rows, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode()
+
+
+def digest(files: Iterable[File]) -> str:
+    """Return what identifies a version: the SHA-256 of its canonical manifest, as `sha256:…`."""
+    return f"sha256:{hashlib.sha256(canonical(files)).hexdigest()}"
