@@ -1,0 +1,1 @@
+"""From raw documents to tokenised shards: normalise, clean, deduplicate, split, tokenise."""
