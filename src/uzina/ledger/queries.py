@@ -1,0 +1,278 @@
+"""Reads worth a name. Each says how many queries it costs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from uzina.ledger import rules
+from uzina.ledger.models import Account, Allocation, Posting, Resource, Transfer
+from uzina.people.models import Project
+
+BURN_DOWN_POINTS = 200
+"""As many as a chart 800 pixels wide can show apart."""
+
+
+def gpu_hours() -> Resource:
+    """Return the resource that GPU time is counted in. One query."""
+    return Resource.objects.get(slug="gpu-hours")
+
+
+def allocation(code: str) -> Allocation:
+    """Return the allocation of that code. One query."""
+    return Allocation.objects.get(code=code)  # type: ignore[no-any-return]
+
+
+def allocations_of(project: Project) -> QuerySet[Allocation]:
+    """Return the project's allocations, newest first."""
+    return Allocation.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
+
+
+def hold_of(key: str) -> Transfer:
+    """Return the hold placed with that key. One query."""
+    return Transfer.objects.get(key=key, kind=rules.TransferKind.HOLD)
+
+
+def balance(allocation: Allocation) -> rules.Balance:
+    """Return what became of an allocation's hours. One query."""
+    return balances([allocation])[allocation.pk]
+
+
+def balances(allocations: "list[Allocation] | QuerySet[Allocation]") -> dict[int, rules.Balance]:
+    """Return the balance of each allocation by its id. One query for all of them."""
+    found: dict[int, dict[str, int]] = {}
+    rows = Account.objects.filter(allocation__in=allocations)
+    for pk, kind, amount in rows.values_list("allocation", "kind", "balance"):
+        found.setdefault(pk or 0, {})[kind] = amount
+    return {pk: rules.balance_of(kinds) for pk, kinds in found.items()}
+
+
+def statement(
+    allocation: Allocation, *, last: int | None = None, before: int | None = None
+) -> list[rules.Line]:
+    """Return the lines of an allocation's statement, newest last.
+
+    last    at most so many, the newest
+    before  only lines numbered below it
+
+    Three queries, and memory for the lines returned only.
+    """
+    transfers = Transfer.objects.filter(allocation=allocation).order_by("pk")
+    end = transfers.count()
+    if before is not None:
+        end = max(0, min(end, before - 1))
+    start = 0 if last is None else max(0, end - last)
+    rows = list(transfers[start:end]) if start < end else []
+    if not rows:
+        return []
+    postings = Posting.objects.filter(account__allocation=allocation)
+    first, final = rows[0].pk, rows[-1].pk
+    changes: dict[int, dict[str, int]] = {}
+    shown = postings.filter(transfer__gte=first, transfer__lte=final)
+    for transfer, kind, amount in shown.values_list("transfer", "account__kind", "amount"):
+        changes.setdefault(transfer, {})[kind] = amount
+    opening: Mapping[str, int] = {}
+    if start:
+        sums = postings.filter(transfer__lt=first).values_list("account__kind")
+        opening = dict(sums.annotate(Sum("amount")))
+    return rules.lines(
+        (_movement(row, changes[row.pk]) for row in rows), first=start + 1, opening=opening
+    )
+
+
+def _movement(transfer: Transfer, changes: Mapping[str, int]) -> rules.Movement:
+    return rules.Movement(
+        kind=rules.TransferKind(transfer.kind),
+        at=transfer.at,
+        amount=transfer.amount,
+        subject=transfer.subject,
+        reason=transfer.reason,
+        by_code=transfer.by_code,
+        key=transfer.key,
+        changes=changes,
+    )
+
+
+def burn_down(allocation: Allocation) -> list[tuple[datetime, int]]:
+    """Return how much was spent in all at each instant something was spent or refunded.
+
+    At most BURN_DOWN_POINTS of them, in order; empty before the first job. One query.
+    """
+    rows = (
+        Posting.objects.filter(
+            account__allocation=allocation, account__kind=rules.AccountKind.SPENT
+        )
+        .order_by("transfer")
+        .values_list("transfer__at", "amount")
+    )
+    spent, points = 0, []
+    for at, amount in rows.iterator(chunk_size=2000):
+        spent += amount
+        points.append((at, spent))
+    return rules.thinned(points, BURN_DOWN_POINTS)
+
+
+def due(now: datetime) -> tuple[list[Allocation], list[Allocation]]:
+    """Return the allocations to open and those to end at this time. One query."""
+    rows = Allocation.objects.exclude(state=rules.AllocationState.ENDED).filter(
+        Q(ends_at__lte=now) | Q(state=rules.AllocationState.PENDING, starts_at__lte=now)
+    )
+    opening, ending = [], []
+    for row in rows.order_by("pk"):
+        (ending if row.ends_at <= now else opening).append(row)
+    return opening, ending
+
+
+# --- the proof ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Books:
+    """What a check of the books counted, and what it found wrong."""
+
+    accounts: int
+    transfers: int
+    postings: int
+    problems: list[str]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was found wrong."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        verdict = "the books balance" if self.balanced else f"{len(self.problems)} problems"
+        return (
+            f"{self.accounts} accounts, {self.transfers} transfers, {self.postings} postings: "
+            f"{verdict}"
+        )
+
+
+PROBLEMS_SHOWN = 100
+
+
+def check_books() -> Books:
+    """Prove the books from the postings up, and count what was proved.
+
+    All postings sum to zero; each transfer has two, of its amount, along a way its kind may go;
+    each cached balance is the sum of its postings and not below zero where it may not be; each
+    settled hold adds up; each allocation's grant is what is used, held, left and expired; an
+    ended allocation has nothing free.
+
+    A constant number of queries. At most PROBLEMS_SHOWN of each sort are listed. For a copy of
+    the books that nobody writes to meanwhile, call it inside an action: SQLite's writers wait,
+    and in PostgreSQL each query reads what was committed, so a problem that goes away when asked
+    again was a booking in between.
+    """
+    problems: list[str] = []
+    for sort in (
+        _wrong_total,
+        _wrong_transfers,
+        _wrong_accounts,
+        _wrong_holds,
+        _wrong_allocations,
+    ):
+        for count, problem in enumerate(sort()):
+            if count == PROBLEMS_SHOWN:
+                problems.append("... and more of this sort.")
+                break
+            problems.append(problem)
+    return Books(
+        accounts=Account.objects.count(),
+        transfers=Transfer.objects.count(),
+        postings=Posting.objects.count(),
+        problems=problems,
+    )
+
+
+def _wrong_total() -> Iterator[str]:
+    total = Posting.objects.aggregate(total=Coalesce(Sum("amount"), Value(0)))["total"]
+    if total:
+        yield f"All postings together are {total}, not 0."
+
+
+def _wrong_transfers() -> Iterator[str]:
+    out = Q(postings__amount__lt=0)
+    into = Q(postings__amount__gt=0)
+    pairs = Transfer.objects.annotate(
+        sides=Count("postings"),
+        left=Coalesce(Sum("postings__amount", filter=out), Value(0)),
+        reached=Coalesce(Sum("postings__amount", filter=into), Value(0)),
+    )
+    uneven = ~Q(sides=2) | ~Q(left=-F("amount")) | ~Q(reached=F("amount"))
+    for row in pairs.filter(uneven).order_by("pk"):
+        yield (
+            f"Transfer {row.key} of {row.amount} has {row.sides} postings, "
+            f"{row.left} out and {row.reached} in."
+        )
+    ways = Q()
+    for kind, allowed in rules.WAYS.items():
+        ways |= Q(transfer__kind=kind, amount__lt=0, account__kind__in=[a for a, _b in allowed])
+        ways |= Q(transfer__kind=kind, amount__gt=0, account__kind__in=[b for _a, b in allowed])
+    astray = Posting.objects.exclude(ways).select_related("transfer", "account")
+    for posting in astray.order_by("pk"):
+        yield (
+            f"Transfer {posting.transfer.key} is a {posting.transfer.kind} "
+            f"and moved {posting.amount} on an account {posting.account.kind}."
+        )
+
+
+def _wrong_accounts() -> Iterator[str]:
+    sums = dict(Posting.objects.values_list("account").annotate(Sum("amount")))
+    for account in Account.objects.order_by("pk").iterator(chunk_size=2000):
+        proved = sums.get(account.pk, 0)
+        if account.balance != proved:
+            yield (
+                f"Account {account.pk} ({account.kind}) says {account.balance}, "
+                f"its postings say {proved}."
+            )
+        if account.balance < 0 and account.kind not in rules.MAY_BE_NEGATIVE:
+            yield f"Account {account.pk} ({account.kind}) is below zero: {account.balance}."
+
+
+def _wrong_holds() -> Iterator[str]:
+    kinds = rules.TransferKind
+    parts = (
+        Transfer.objects.filter(hold__isnull=False, kind__in=[kinds.SPEND, kinds.RELEASE])
+        .exclude(key__endswith=f"{rules.MARK}spent-more")
+        .values("hold")
+        .annotate(settled=Sum("amount"), held=F("hold__amount"), of=F("hold__key"))
+    )
+    for row in parts.exclude(settled=F("held")).order_by("hold"):
+        yield f"Hold {row['of']} of {row['held']} was settled with {row['settled']}."
+
+
+def _wrong_allocations() -> Iterator[str]:
+    granted = dict(
+        Transfer.objects.filter(kind__in=[rules.TransferKind.GRANT, rules.TransferKind.TOP_UP])
+        .values_list("allocation")
+        .annotate(Sum("amount"))
+    )
+    open_holds = dict(
+        Transfer.objects.filter(kind=rules.TransferKind.HOLD)
+        .exclude(pk__in=Transfer.objects.filter(hold__isnull=False).values("hold"))
+        .values_list("allocation")
+        .annotate(Sum("amount"))
+    )
+    kinds = {
+        str(kind): Coalesce(
+            Sum(Case(When(accounts__kind=kind, then=F("accounts__balance")))), Value(0)
+        )
+        for kind in rules.ALLOCATION_KINDS
+    }
+    for row in Allocation.objects.order_by("pk").annotate(**kinds):
+        stands = rules.balance_of({kind: getattr(row, kind) for kind in kinds})
+        given = granted.get(row.pk, 0)
+        if given != stands.granted:
+            yield (
+                f"{row.code} was granted {given}; used, held, left and expired are "
+                f"{stands.granted}."
+            )
+        if stands.held != open_holds.get(row.pk, 0):
+            yield (
+                f"{row.code} holds {stands.held}; its open holds are {open_holds.get(row.pk, 0)}."
+            )
+        if row.state is rules.AllocationState.ENDED and stands.free:
+            yield f"{row.code} has ended and still has {stands.free} free."

@@ -1,0 +1,540 @@
+"""What a booking is made of, which bookings may be made, and how books are read.
+
+Amounts are integers in the unit of the resource: GPU-milliseconds for GPU-hours, one GPU for one
+millisecond. Every instant is aware.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from uzina.core.errors import Invalid, Problem, Refused
+from uzina.core.flow import Flow, Move, States
+from uzina.core.text import _
+from uzina.people import rules as people_rules
+
+GPU_MS_PER_HOUR = 3_600_000
+
+LARGEST = 2**53 - 1
+"""The largest amount and the largest balance: above it a JSON number is no longer exact in every
+reader (RFC 8259 section 6). 2.5 thousand million GPU-hours in GPU-milliseconds."""
+
+KEY_LONGEST = 200
+MARK = "#"
+"""Parts a caller's key from what a verb adds to it, for verbs that post more than one transfer."""
+REASON_LONGEST = 500
+SUBJECT_LONGEST = 80
+
+
+class AccountKind(StrEnum):
+    """What an account stands for. The last five exist once for each allocation."""
+
+    SOURCE = "source"
+    """The funder. Below zero by all that was ever brought in."""
+    CAPACITY = "capacity"
+    """What a call has left to grant."""
+    FREE = "free"
+    HELD = "held"
+    SPENT = "spent"
+    EXPIRED = "expired"
+    OVERRUN = "overrun"
+    """What jobs used beyond all that the allocation had. Zero or below."""
+
+
+ALLOCATION_KINDS = (
+    AccountKind.FREE,
+    AccountKind.HELD,
+    AccountKind.SPENT,
+    AccountKind.EXPIRED,
+    AccountKind.OVERRUN,
+)
+MAY_BE_NEGATIVE = frozenset({AccountKind.SOURCE, AccountKind.OVERRUN})
+
+
+class TransferKind(people_rules.Named):
+    """Why an amount moved."""
+
+    FUND = "fund", _("Funded")
+    GRANT = "grant", _("Granted")
+    TOP_UP = "top_up", _("Topped up")
+    HOLD = "hold", _("Set aside")
+    SPEND = "spend", _("Spent")
+    RELEASE = "release", _("Released")
+    EXPIRE = "expire", _("Expired")
+    REFUND = "refund", _("Refunded")
+    OVERRUN = "overrun", _("Spent beyond the allocation")
+
+
+K, T = AccountKind, TransferKind
+WAYS: Mapping[TransferKind, frozenset[tuple[AccountKind, AccountKind]]] = {
+    T.FUND: frozenset({(K.SOURCE, K.CAPACITY)}),
+    T.GRANT: frozenset({(K.CAPACITY, K.FREE)}),
+    T.TOP_UP: frozenset({(K.CAPACITY, K.FREE)}),
+    T.HOLD: frozenset({(K.FREE, K.HELD)}),
+    T.SPEND: frozenset({(K.HELD, K.SPENT), (K.FREE, K.SPENT)}),
+    T.RELEASE: frozenset({(K.HELD, K.FREE)}),
+    T.EXPIRE: frozenset({(K.FREE, K.EXPIRED)}),
+    T.REFUND: frozenset({(K.SPENT, K.FREE)}),
+    T.OVERRUN: frozenset({(K.OVERRUN, K.SPENT)}),
+}
+"""From which kind of account to which each kind of transfer may go. Nothing else is ever posted."""
+
+
+class AllocationState(States):
+    """Where an allocation stands."""
+
+    PENDING = "pending", _("Not yet open"), "quiet"
+    ACTIVE = "active", _("Open"), "good"
+    FROZEN = "frozen", _("Frozen"), "bad"
+    ENDED = "ended", _("Ended"), "quiet"
+
+
+S = AllocationState
+ALLOCATION = Flow(
+    "allocation",
+    {
+        "open": Move(S.PENDING, to=S.ACTIVE),
+        "freeze": Move(S.ACTIVE, to=S.FROZEN),
+        "thaw": Move(S.FROZEN, to=S.ACTIVE),
+        "expire": Move(S.PENDING, S.ACTIVE, S.FROZEN, to=S.ENDED),
+    },
+)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of an allocation's hours. granted = free + held + spent + expired - overrun."""
+
+    granted: int
+    free: int
+    held: int
+    spent: int
+    expired: int
+    overrun: int
+
+    @property
+    def charged(self) -> int:
+        """What was spent out of the grant: all but what ran over it."""
+        return self.spent - self.overrun
+
+
+def balance_of(balances: Mapping[str, int]) -> Balance:
+    """Return the Balance that the balances of an allocation's accounts, by kind, amount to."""
+    return Balance(
+        granted=sum(balances[kind] for kind in ALLOCATION_KINDS),
+        free=balances[K.FREE],
+        held=balances[K.HELD],
+        spent=balances[K.SPENT],
+        expired=balances[K.EXPIRED],
+        overrun=-balances[K.OVERRUN],
+    )
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What became of a hold once the job was measured.
+
+    from_hold  spent out of what was held
+    from_free  spent beyond the hold, out of what the allocation still had free
+    overrun    spent beyond that: nobody paid for it, and it is shown
+    released   held and not used, free again
+    """
+
+    from_hold: int
+    from_free: int
+    overrun: int
+    released: int
+
+    @property
+    def spent(self) -> int:
+        """All that the job used."""
+        return self.from_hold + self.from_free + self.overrun
+
+
+def settle(*, held: int, used: int, free: int) -> Settlement:
+    """Divide what a job used over its hold, what is free, and nobody. Never refuses.
+
+    A scheduler ends a job some seconds after its time limit, so `used` can be more than was held.
+    What was measured is booked all the same.
+    """
+    from_hold = min(used, held)
+    from_free = min(used - from_hold, free)
+    return Settlement(from_hold, from_free, used - from_hold - from_free, held - from_hold)
+
+
+# --- what may be posted ---------------------------------------------------------------------
+
+
+def fingerprint(verb: str, **content: Any) -> str:
+    """Return the SHA-256 of what is asked, so that a key used for something else is noticed.
+
+    Who asks and when are left out: a retry comes later, and perhaps from a colleague.
+    """
+    text = json.dumps([verb, content], sort_keys=True, default=_plain, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.timestamp().hex()
+    raise TypeError(value)
+
+
+def check_same(key: str, kept: str, asked: str) -> None:
+    """Raise Refused transfer.post.key_reused unless the fingerprints are the same."""
+    if kept != asked:
+        raise Refused(
+            "transfer.post.key_reused",
+            _("The key {key} was used for another booking. Use a new key for a new booking."),
+            key=key,
+        )
+
+
+def check_amount(amount: int) -> None:
+    """Raise Invalid transfer.amount.range unless amount is from 1 to LARGEST."""
+    if not 0 < amount <= LARGEST:
+        raise Invalid(
+            [
+                Problem(
+                    "amount",
+                    "transfer.amount.range",
+                    _("Write an amount above zero and up to {most}."),
+                    {"most": LARGEST},
+                )
+            ]
+        )
+
+
+def check_used(used: int) -> None:
+    """Raise Invalid transfer.used.range unless used is from 0 to LARGEST."""
+    if not 0 <= used <= LARGEST:
+        raise Invalid(
+            [
+                Problem(
+                    "used",
+                    "transfer.used.range",
+                    _("Write what was used as a number from zero to {most}."),
+                    {"most": LARGEST},
+                )
+            ]
+        )
+
+
+def check_words(*, key: str, subject: str = "", reason: str = "") -> None:
+    """Raise Invalid for a missing or overlong key, an overlong subject or reason, or NUL bytes."""
+    problems = []
+    for field, value, longest in (
+        ("key", key, KEY_LONGEST),
+        ("subject", subject, SUBJECT_LONGEST),
+        ("reason", reason, REASON_LONGEST),
+    ):
+        if len(value) > longest:
+            problems.append(
+                Problem(
+                    field,
+                    f"transfer.{field}.too_long",
+                    _("Write at most {most} characters."),
+                    {"most": longest},
+                )
+            )
+        if "\0" in value:
+            problems.append(
+                Problem(field, f"transfer.{field}.nul", _("Leave out the character NUL."))
+            )
+    if MARK in key:
+        problems.append(
+            Problem("key", "transfer.key.reserved", _("Leave out {mark}."), {"mark": MARK})
+        )
+    if not key:
+        problems.append(Problem("key", "transfer.key.missing", _("Give the booking a key.")))
+    if problems:
+        raise Invalid(problems)
+
+
+def check_reason(reason: str) -> None:
+    """Raise Invalid transfer.reason.missing unless something is said."""
+    if not reason.strip():
+        raise Invalid(
+            [
+                Problem(
+                    "reason",
+                    "transfer.reason.missing",
+                    _("Write why: the people of the project read it on their statement."),
+                )
+            ]
+        )
+
+
+def check_period(starts_at: datetime, ends_at: datetime) -> None:
+    """Raise Invalid allocation.period.empty unless the period has some length."""
+    if not starts_at < ends_at:
+        raise Invalid(
+            [
+                Problem(
+                    "ends_at",
+                    "allocation.period.empty",
+                    _("Choose an end that is later than the start."),
+                )
+            ]
+        )
+
+
+def check_grant(ends_at: datetime, now: datetime) -> None:
+    """Raise Refused allocation.grant.period_over once the period has ended."""
+    if ends_at <= now:
+        raise Refused(
+            "allocation.grant.period_over",
+            _("The period ended on {ends_at}, so nobody could use the hours. Choose a later end."),
+            ends_at=_instant(ends_at),
+        )
+
+
+def check_expire(ends_at: datetime, now: datetime) -> None:
+    """Raise Refused allocation.expire.not_yet before the end of the period.
+
+    For the factory itself, which ends allocations by the clock; an operator may do it any time.
+    """
+    if now < ends_at:
+        raise Refused(
+            "allocation.expire.not_yet",
+            _("This allocation runs until {ends_at}."),
+            ends_at=_instant(ends_at),
+        )
+
+
+def check_capacity(left: int, amount: int) -> None:
+    """Raise Refused allocation.grant.too_big unless the capacity has the amount left."""
+    if amount > left:
+        raise Refused(
+            "allocation.grant.too_big",
+            _(
+                "This takes {asked_h} GPU-hours and the call has {left_h} left to grant. "
+                "Grant less, or add to the budget of the call."
+            ),
+            asked_h=hours(amount),
+            left_h=hours(left),
+        )
+
+
+def is_within(starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
+    """Say whether now is in [starts_at, ends_at)."""
+    return starts_at <= now < ends_at
+
+
+def check_hold(
+    *,
+    state: AllocationState,
+    starts_at: datetime,
+    ends_at: datetime,
+    free: int,
+    amount: int,
+    now: datetime,
+) -> AllocationState:
+    """Return the state of the allocation in which the amount may be held.
+
+    A pending allocation opens with its first hold, if its time has come: nobody waits for a
+    worker to notice.
+
+    Raises Refused allocation.hold.outside_period, allocation.hold.not_active,
+    allocation.hold.too_big. What is held counts as gone, so two jobs are never promised the same
+    hours.
+    """
+    if not is_within(starts_at, ends_at, now):
+        raise Refused(
+            "allocation.hold.outside_period",
+            _(
+                "These hours can be used from {starts_at} until {ends_at}, not now. "
+                "Ask the factory's operators if you need another period."
+            ),
+            starts_at=_instant(starts_at),
+            ends_at=_instant(ends_at),
+        )
+    if state is S.PENDING:
+        state = ALLOCATION.after("open", state)
+    if state is not S.ACTIVE:
+        raise Refused(
+            "allocation.hold.not_active",
+            _(
+                "No job can start on this allocation: it is {state}. "
+                "Ask the factory's operators why."
+            ),
+            state=str(state),
+        )
+    if amount > free:
+        raise Refused(
+            "allocation.hold.too_big",
+            _(
+                "This job needs {needs_h} GPU-hours and the project has {free_h} left. "
+                "Shorten the job, use fewer GPUs, or ask for an extension."
+            ),
+            needs_h=hours(amount),
+            free_h=hours(free),
+        )
+    return state
+
+
+def check_open(state: AllocationState, verb: str) -> None:
+    """Raise Refused allocation.<verb>.ended once the allocation has ended.
+
+    Hours that cannot be used any more are not handed out.
+    """
+    if state is S.ENDED:
+        raise Refused(
+            f"allocation.{verb}.ended",
+            _("This allocation has ended, so nobody could use the hours. Grant a new one."),
+            verb=verb,
+        )
+
+
+def check_refund(balance: Balance, amount: int) -> None:
+    """Raise Refused allocation.refund.too_big unless so much was charged.
+
+    What ran over the grant was never charged to the project, so it is not given back either.
+    """
+    if amount > balance.charged:
+        raise Refused(
+            "allocation.refund.too_big",
+            _(
+                "The project was charged {charged_h} GPU-hours, so {asked_h} cannot be refunded. "
+                "Refund at most what was charged, or top up."
+            ),
+            charged_h=hours(balance.charged),
+            asked_h=hours(amount),
+        )
+
+
+def check_settled_so(settled: Settlement, used: int) -> None:
+    """Raise Refused hold.settle.already unless the hold was settled with the same figure."""
+    if settled.spent != used:
+        raise Refused(
+            "hold.settle.already",
+            _(
+                "This hold was settled with {settled_h} GPU-hours and stays so. "
+                "Correct a charge by a refund."
+            ),
+            settled_h=hours(settled.spent),
+        )
+
+
+def check_balance(kind: AccountKind, balance: int) -> None:
+    """Raise Refused transfer.post.out_of_range for a balance that would not be exact in JSON.
+
+    A balance below zero where none may be is a bug in the rules of the verb: AssertionError.
+    """
+    if abs(balance) > LARGEST:
+        raise Refused(
+            "transfer.post.out_of_range",
+            _("The books hold at most {most_h} GPU-hours in one account. Book a smaller amount."),
+            most_h=hours(LARGEST),
+        )
+    if balance < 0 and kind not in MAY_BE_NEGATIVE:
+        msg = f"a {kind} account would stand at {balance}"
+        raise AssertionError(msg)
+
+
+def hours(amount: int) -> str:
+    """Return GPU-milliseconds as GPU-hours with two decimals, for a message."""
+    return f"{amount / GPU_MS_PER_HOUR:,.2f}"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%d %B %Y, %H:%M} UTC"
+
+
+# --- how books are read ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One transfer as it touched one allocation: how much each of its accounts changed."""
+
+    kind: TransferKind
+    at: datetime
+    amount: int
+    subject: str
+    reason: str
+    by_code: str
+    key: str
+    changes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a statement: a transfer, and where the allocation stood after it.
+
+    number  counts the allocation's transfers from 1
+    """
+
+    number: int
+    at: datetime
+    kind: TransferKind
+    amount: int
+    subject: str
+    reason: str
+    by_code: str
+    key: str
+    granted: int
+    free: int
+    held: int
+    spent: int
+    expired: int
+    overrun: int
+
+
+def lines(movements: Iterable[Movement], *, first: int, opening: Mapping[str, int]) -> list[Line]:
+    """Return one line for each movement, in order.
+
+    first    the number of the first line
+    opening  the balances by account kind before it; kinds left out are zero
+    """
+    standing = dict.fromkeys(map(str, ALLOCATION_KINDS), 0) | dict(opening)
+    found = []
+    for number, movement in enumerate(movements, first):
+        for kind, change in movement.changes.items():
+            standing[kind] += change
+        after = balance_of(standing)
+        found.append(
+            Line(
+                number=number,
+                at=movement.at,
+                kind=movement.kind,
+                amount=movement.amount,
+                subject=movement.subject,
+                reason=movement.reason,
+                by_code=movement.by_code,
+                key=movement.key,
+                granted=after.granted,
+                free=after.free,
+                held=after.held,
+                spent=after.spent,
+                expired=after.expired,
+                overrun=after.overrun,
+            )
+        )
+    return found
+
+
+def thinned(points: Sequence[tuple[datetime, int]], most: int) -> list[tuple[datetime, int]]:
+    """Return at most `most` (2 or more) of the points, evenly picked, first and last kept."""
+    if len(points) <= most:
+        return list(points)
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(i * step)] for i in range(most)]
+
+
+def csv_cell(value: object) -> str:
+    """Return the text of a cell that no spreadsheet takes for a formula.
+
+    A leading = + - @, tab or carriage return starts a formula in Excel and LibreOffice (OWASP,
+    CSV Injection); an apostrophe in front makes it text. Numbers stay numbers.
+    """
+    text = str(value)
+    if isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@")):
+        return f"'{text}"
+    if isinstance(value, str) and text.startswith(("\t", "\r", "\n")):
+        return f"'{text}"
+    return text
