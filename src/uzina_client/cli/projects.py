@@ -1,0 +1,104 @@
+"""Projects, and what they have spent."""
+
+from typing import Annotated, Any
+
+import typer
+
+from uzina_client.cli.shell import Column, Shell, column, command, gpu_time
+
+PROJECT_COLUMNS = [
+    column("Code", "code"),
+    column("Title", "title"),
+    column("State", "state"),
+    column("Ends", "ends_at"),
+]
+USAGE_COLUMNS = [
+    column("Allocation", "code"),
+    column("Project", "project"),
+    column("State", "state"),
+    Column("Granted", lambda row: gpu_time(balance(row).get("granted"))),
+    Column("Held", lambda row: gpu_time(balance(row).get("held"))),
+    Column("Spent", lambda row: gpu_time(balance(row).get("spent"))),
+    Column("Left", lambda row: gpu_time(balance(row).get("free"))),
+]
+STATEMENT_COLUMNS = [
+    column("When", "at"),
+    column("What", "kind"),
+    column("For", "subject"),
+    Column("Amount", lambda row: gpu_time(row.get("amount"))),
+    column("Reason", "reason"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add projects and usage."""
+    nouns = typer.Typer(help="The projects you take part in.", no_args_is_help=True)
+    command(nouns, "list")(list_projects)
+    command(nouns, "show")(show_project)
+    app.add_typer(nouns, name="projects")
+    command(app, "usage")(usage)
+
+
+def list_projects(shell: Shell) -> None:
+    """List the projects you take part in."""
+    shell.table(
+        shell.client.people.projects(), PROJECT_COLUMNS, empty="You take part in no project yet."
+    )
+
+
+def show_project(shell: Shell, code: Annotated[str, typer.Argument(help="PRJ-…")]) -> None:
+    """Show one project, its people and what it may spend."""
+    project = shell.client.people.project(code)
+    allocations = list(shell.client.ledger.allocations(project=code))
+    shell.show(
+        {**project, "allocations": allocations},
+        [
+            ("Project", project["code"]),
+            ("Title", project["title"]),
+            ("State", project["state"]),
+            ("Organisation", project["organisation"]),
+            ("From", project["starts_at"]),
+            ("Until", project["ends_at"]),
+            *((one["kind"].capitalize(), one["name"]) for one in project["members"]),
+            *((one["code"], _balance_line(one)) for one in allocations),
+        ],
+    )
+
+
+def usage(
+    shell: Shell,
+    code: Annotated[
+        str, typer.Argument(help="A project PRJ-… or an allocation ALL-…; none for all.")
+    ] = "",
+    statement: Annotated[bool, typer.Option("--statement", help="Every movement.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what was granted, is held, was spent and is left."""
+    ledger = shell.client.ledger
+    is_allocation = code.startswith("ALL-")
+    found = [ledger.allocation(code)] if is_allocation else list(ledger.allocations(project=code))
+    if not statement:
+        shell.table(found, USAGE_COLUMNS, empty="There is no allocation yet.")
+        return
+    lines = [
+        {"allocation": one["code"], **line}
+        for one in found
+        for line in _lines(ledger.statement(one["code"]))
+    ]
+    shell.table(lines, STATEMENT_COLUMNS, empty="Nothing has moved yet.")
+
+
+def balance(allocation: Any) -> Any:
+    """Return the balance of an allocation."""
+    return allocation.get("balance") or allocation
+
+
+def _lines(statement: Any) -> list[dict[str, Any]]:
+    return statement["lines"] if isinstance(statement, dict) else statement
+
+
+def _balance_line(allocation: Any) -> str:
+    now = balance(allocation)
+    return (
+        f"{gpu_time(now['free'])} left of {gpu_time(now['granted'])}; "
+        f"{gpu_time(now['held'])} held, {gpu_time(now['spent'])} spent"
+    )

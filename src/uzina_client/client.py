@@ -1,0 +1,435 @@
+"""The portal's API in Python: one object, one attribute for each part of the portal.
+
+Methods return the decoded documents of the API (dicts with the keys of the OpenAPI document);
+lists are iterators that ask for pages as they are needed. Every method raises Problem when the
+portal refuses and Unreachable when it does not answer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from uzina_client import files
+from uzina_client.problems import Problem
+from uzina_client.transport import Json, Transport
+
+
+class Part:
+    """One part of the portal: its methods speak through one transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+
+class People(Part):
+    """Who acts, for which organisation, and in which project."""
+
+    def register(self, *, email: str, name: str, password: str, language: str = "en") -> Json:
+        """Make an account. Needs no token."""
+        return self.transport.post_secret(
+            "/people/register",
+            {"email": email, "name": name, "password": password, "language": language},
+        )
+
+    def token(self, *, email: str, password: str, name: str, days: int = 30) -> Json:
+        """Return a new token; its `secret` is shown this once. Needs no token."""
+        return self.transport.post_secret(
+            "/people/tokens", {"email": email, "password": password, "name": name, "days": days}
+        )
+
+    def revoke(self, code: str) -> None:
+        """End one of one's tokens at once."""
+        self.transport.post(f"/people/tokens/{code}/revoke")
+
+    def me(self) -> Json:
+        """Return who the token belongs to, with roles."""
+        return self.transport.get("/people/me")
+
+    def register_organisation(self, facts: Mapping[str, Any]) -> Json:
+        """Register the organisation one acts for: name, kind, country, size, related firms."""
+        return self.transport.post("/people/organisations", dict(facts))
+
+    def organisations(self) -> Iterator[Json]:
+        """Yield the organisations one acts for."""
+        return self.transport.pages("/people/organisations")
+
+    def projects(self) -> Iterator[Json]:
+        """Yield the projects one takes part in."""
+        return self.transport.pages("/people/projects")
+
+    def project(self, code: str) -> Json:
+        """Return one project."""
+        return self.transport.get(f"/people/projects/{code}")
+
+
+class Calls(Part):
+    """From a published call to an award."""
+
+    def modes(self) -> Json:
+        """Return the access modes a call can be opened from."""
+        return self.transport.get("/calls/modes")
+
+    def open(self, facts: Mapping[str, Any]) -> Json:
+        """Draft a call from a mode (operator)."""
+        return self.transport.post("/calls/calls", dict(facts))
+
+    def publish(self, slug: str) -> Json:
+        """Publish a draft call (operator)."""
+        return self.transport.post(f"/calls/calls/{slug}/publish")
+
+    def calls(self) -> Iterator[Json]:
+        """Yield the calls one may see, newest first."""
+        return self.transport.pages("/calls/calls")
+
+    def call(self, slug: str) -> Json:
+        """Return one call."""
+        return self.transport.get(f"/calls/calls/{slug}")
+
+    def qualify(self, facts: Mapping[str, Any]) -> Json:
+        """Return whether an organisation like this qualifies, and why. Needs no token."""
+        return self.transport.post("/calls/qualify", dict(facts))
+
+    def apply(self, call: str, *, organisation: str) -> Json:
+        """Start an application and return the draft."""
+        return self.transport.post(
+            "/calls/applications", {"call": call, "organisation": organisation}
+        )
+
+    def applications(self) -> Iterator[Json]:
+        """Yield one's applications."""
+        return self.transport.pages("/calls/applications")
+
+    def application(self, code: str) -> Json:
+        """Return one application."""
+        return self.transport.get(f"/calls/applications/{code}")
+
+    def save_section(self, code: str, section: str, answers: Mapping[str, Any]) -> Json:
+        """Save one step of an application."""
+        return self.transport.put(f"/calls/applications/{code}/sections/{section}", dict(answers))
+
+    def submit(self, code: str) -> Json:
+        """Hand an application in."""
+        return self.transport.post(f"/calls/applications/{code}/submit")
+
+    def withdraw(self, code: str) -> Json:
+        """Take an application back."""
+        return self.transport.post(f"/calls/applications/{code}/withdraw")
+
+    def assessments(self) -> Iterator[Json]:
+        """Yield the applications that wait for one's technical assessment (assessor)."""
+        return self.transport.pages("/calls/assessments")
+
+    def assess(self, code: str, verdict: Mapping[str, Any]) -> Json:
+        """Give the technical assessment of an application (assessor)."""
+        return self.transport.post(f"/calls/applications/{code}/assessment", dict(verdict))
+
+    def award(self, code: str) -> Json:
+        """Return one award."""
+        return self.transport.get(f"/calls/awards/{code}")
+
+    def accept(self, code: str, *, key: str = "") -> Json:
+        """Accept an award: it becomes a project with an allocation."""
+        return self.transport.post(f"/calls/awards/{code}/accept", key=key)
+
+    def refuse(self, code: str) -> Json:
+        """Refuse an award."""
+        return self.transport.post(f"/calls/awards/{code}/refuse")
+
+
+class Sizing(Part):
+    """How many GPU-hours a model takes."""
+
+    def estimate(self, facts: Mapping[str, Any]) -> Json:
+        """Return an estimate: low, middle and high, with its sources. Needs no token."""
+        return self.transport.post("/sizing/estimate", dict(facts))
+
+
+class Ledger(Part):
+    """What each project may spend, has set aside and has spent."""
+
+    def allocations(self, *, project: str = "") -> Iterator[Json]:
+        """Yield allocations with their balances."""
+        return self.transport.pages("/ledger/allocations", project=project)
+
+    def allocation(self, code: str) -> Json:
+        """Return one allocation with its balance."""
+        return self.transport.get(f"/ledger/allocations/{code}")
+
+    def statement(self, code: str) -> Json:
+        """Return every movement of an allocation."""
+        return self.transport.get(f"/ledger/allocations/{code}/statement")
+
+    def top_up(self, code: str, *, amount: int, reason: str, key: str = "") -> Json:
+        """Add to an allocation (operator). amount in GPU-milliseconds."""
+        return self.transport.post(
+            f"/ledger/allocations/{code}/top-up", {"amount": amount, "reason": reason}, key=key
+        )
+
+
+class Catalogue(Part):
+    """What data there is, under which terms; its versions and their files."""
+
+    def licences(self) -> Iterator[Json]:
+        """Yield the licences the portal knows."""
+        return self.transport.pages("/catalogue/licences")
+
+    def datasets(self) -> Iterator[Json]:
+        """Yield the datasets one may see."""
+        return self.transport.pages("/catalogue/datasets")
+
+    def dataset(self, slug: str) -> Json:
+        """Return one dataset with its versions."""
+        return self.transport.get(f"/catalogue/datasets/{slug}")
+
+    def register(self, facts: Mapping[str, Any]) -> Json:
+        """Describe a new dataset: slug, title, licence, languages, holder."""
+        return self.transport.post("/catalogue/datasets", dict(facts))
+
+    def publish(self, slug: str) -> Json:
+        """Let everyone see a dataset."""
+        return self.transport.post(f"/catalogue/datasets/{slug}/publish")
+
+    def version(self, slug: str, number: int) -> Json:
+        """Return one version with its manifest."""
+        return self.transport.get(f"/catalogue/datasets/{slug}/versions/{number}")
+
+    def upload(self, path: Path) -> files.Blob:
+        """Store one file and return what it is. A file the portal already has is not sent again.
+
+        Raises OSError when the file cannot be read, or changes while it is sent.
+        """
+        blob = files.blob_of(path)
+        if not self._has(blob.sha256):
+            self.transport.send(
+                "PUT",
+                f"/catalogue/blobs/{blob.sha256}",
+                body=lambda: files.pieces_of(path, blob),
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(blob.bytes),
+                },
+            )
+        return blob
+
+    def _has(self, sha256: str) -> bool:
+        try:
+            self.transport.get(f"/catalogue/blobs/{sha256}")
+        except Problem as problem:
+            if problem.status == httpx.codes.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def add_version(self, slug: str, *, paths: Mapping[str, Path], note: str) -> Json:
+        """Upload files and make a new version of them.
+
+        paths  the name of each file inside the version, and where it is now
+        """
+        listed = [self.upload(path).as_file(name) for name, path in paths.items()]
+        return self.transport.post(
+            f"/catalogue/datasets/{slug}/versions", {"files": listed, "note": note}
+        )
+
+    def download(self, slug: str, number: int, *, to: Path) -> list[Path]:
+        """Fetch every file of a version into a folder, and check each against its checksum.
+
+        Files already there and right are kept. Raises OSError for one that does not match.
+        """
+        base = f"/catalogue/datasets/{slug}/versions/{number}"
+        return fetch_files(self.transport, base, self.version(slug, number)["manifest"], to=to)
+
+
+class Compute(Part):
+    """Jobs on clusters: hand them over, watch them, measure them."""
+
+    def inventory(self) -> Json:
+        """Return clusters, partitions and what is free."""
+        return self.transport.get("/compute/inventory")
+
+    def submit(self, project: str, spec: Mapping[str, Any], *, key: str = "") -> Json:
+        """Submit a job; its GPUs times its time limit are set aside first."""
+        return self.transport.post(
+            "/compute/jobs", {"project": project, "spec": dict(spec)}, key=key
+        )
+
+    def jobs(self, *, project: str = "") -> Iterator[Json]:
+        """Yield jobs, newest first."""
+        return self.transport.pages("/compute/jobs", project=project)
+
+    def job(self, code: str) -> Json:
+        """Return one job."""
+        return self.transport.get(f"/compute/jobs/{code}")
+
+    def logs(self, code: str, *, stream: str = "stdout", offset: int = 0, limit: int = 0) -> Json:
+        """Return a piece of a job's output and the offset after it."""
+        return self.transport.get(
+            f"/compute/jobs/{code}/logs", stream=stream, offset=offset, limit=limit or None
+        )
+
+    def metrics(self, code: str, *, after: int = 0) -> Json:
+        """Return the lines a training job has measured after a given one."""
+        return self.transport.get(f"/compute/jobs/{code}/metrics", after=after)
+
+    def events(self, code: str) -> Json:
+        """Return what a job says has happened to it."""
+        return self.transport.get(f"/compute/jobs/{code}/events")
+
+    def cancel(self, code: str, *, key: str = "") -> Json:
+        """Stop a job."""
+        return self.transport.post(f"/compute/jobs/{code}/cancel", key=key)
+
+    def usage(self, code: str) -> Json:
+        """Return what the scheduler measured of a job."""
+        return self.transport.get(f"/compute/jobs/{code}/usage")
+
+
+class Training(Part):
+    """Recipes, the runs they make and the models that come of them."""
+
+    def recipes(self) -> Iterator[Json]:
+        """Yield the recipes."""
+        return self.transport.pages("/training/recipes")
+
+    def recipe(self, slug: str) -> Json:
+        """Return one recipe with its parameters."""
+        return self.transport.get(f"/training/recipes/{slug}")
+
+    def start(self, facts: Mapping[str, Any], *, key: str = "") -> Json:
+        """Start a run: project, recipe, params, inputs, model, gpus, cpus, memory and time."""
+        return self.transport.post("/training/runs", dict(facts), key=key)
+
+    def runs(self, *, project: str = "") -> Iterator[Json]:
+        """Yield runs, newest first."""
+        return self.transport.pages("/training/runs", project=project)
+
+    def run(self, code: str) -> Json:
+        """Return one run."""
+        return self.transport.get(f"/training/runs/{code}")
+
+    def stop(self, code: str) -> Json:
+        """Ask a run to stop after saving a checkpoint."""
+        return self.transport.post(f"/training/runs/{code}/stop")
+
+    def resume(self, code: str, *, key: str = "") -> Json:
+        """Go on with a run from its last checkpoint, as a new job in the same run directory."""
+        return self.transport.post(f"/training/runs/{code}/resume", key=key)
+
+    def models(self) -> Iterator[Json]:
+        """Yield the models one may see."""
+        return self.transport.pages("/training/models")
+
+    def model(self, slug: str) -> Json:
+        """Return one model with its versions."""
+        return self.transport.get(f"/training/models/{slug}")
+
+    def model_version(self, slug: str, number: int) -> Json:
+        """Return one version of a model."""
+        return self.transport.get(f"/training/models/{slug}/versions/{number}")
+
+    def document(self, slug: str, number: int, kind: str) -> Json:
+        """Return a document of a model version: card, documentation-form or lineage."""
+        reply = self.transport.send(
+            "GET", f"/training/models/{slug}/versions/{number}/documents/{kind}"
+        )
+        is_json = "json" in reply.headers.get("Content-Type", "")
+        return reply.json() if is_json else reply.text
+
+    def release(self, slug: str, number: int) -> Json:
+        """Release a model version."""
+        return self.transport.post(f"/training/models/{slug}/versions/{number}/release")
+
+    def retire(self, slug: str, number: int) -> Json:
+        """Retire a model version."""
+        return self.transport.post(f"/training/models/{slug}/versions/{number}/retire")
+
+    def download(self, slug: str, number: int, *, to: Path) -> list[Path]:
+        """Fetch every file of a model version into a folder, checked against its checksums."""
+        base = f"/training/models/{slug}/versions/{number}"
+        version = self.model_version(slug, number)
+        return fetch_files(self.transport, base, version["manifest"], to=to)
+
+
+def fetch_files(
+    transport: Transport, base: str, manifest: Iterable[Mapping[str, Any]], *, to: Path
+) -> list[Path]:
+    """Fetch the files of a manifest into a folder and return where they are."""
+    fetched = []
+    for entry in manifest:
+        path = files.place(to, entry["path"])
+        blob = files.Blob(bytes=int(entry["bytes"]), sha256=entry["sha256"], media_type="")
+        if not files.is_there(path, blob):
+            with transport.stream(f"{base}/files/{entry['path']}") as reply:
+                files.write(path, reply.iter_bytes(), blob)
+        fetched.append(path)
+    return fetched
+
+
+class Client:
+    """A portal, spoken to as one person (or as nobody, without a token).
+
+    url    the portal's address, "https://portal.example"
+    token  "uz_…", from `uzina login` or the account page
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        language: str = "en",
+        wire: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.transport = Transport(url, token, language=language, wire=wire)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    @property
+    def url(self) -> str:
+        """The portal's address, without a slash at its end."""
+        return self.transport.url
+
+    @cached_property
+    def people(self) -> People:
+        """Who acts, for which organisation, and in which project."""
+        return People(self.transport)
+
+    @cached_property
+    def calls(self) -> Calls:
+        """From a published call to an award."""
+        return Calls(self.transport)
+
+    @cached_property
+    def sizing(self) -> Sizing:
+        """How many GPU-hours a model takes."""
+        return Sizing(self.transport)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What each project may spend, has set aside and has spent."""
+        return Ledger(self.transport)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What data there is, and under which terms."""
+        return Catalogue(self.transport)
+
+    @cached_property
+    def compute(self) -> Compute:
+        """Jobs on clusters."""
+        return Compute(self.transport)
+
+    @cached_property
+    def training(self) -> Training:
+        """Recipes, runs and models."""
+        return Training(self.transport)
