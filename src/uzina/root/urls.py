@@ -3,12 +3,23 @@
 from django.urls import include, path
 from django.views.i18n import set_language
 
+from uzina.root import views
 from uzina.root.api import api
 
-pages = []
+handler400 = "uzina.root.views.bad_request"
+handler403 = "uzina.root.views.forbidden"
+handler404 = "uzina.root.views.not_found"
+handler500 = "uzina.root.views.server_error"
+
+pages = [
+    path("accessibility/", views.accessibility, name="accessibility"),
+    path("appearance/", views.appearance, name="appearance"),
+]
 
 urlpatterns = [
     path("", include((pages, "root"))),
+    path("", include("uzina.people.urls")),
+    path("", include("uzina.catalogue.urls")),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.urls),
 ]

@@ -1,0 +1,358 @@
+"""What people type about themselves and their organisations."""
+
+from typing import Any
+
+from django import forms as django_forms
+from django.conf import settings
+from django.utils.translation import get_language, gettext, gettext_lazy
+
+from uzina.core.forms import DateField, Form, IntegerField
+from uzina.people import actions, rules
+from uzina.people.models import Organisation
+
+LARGEST_COUNT = 2**31 - 1
+LARGEST_AMOUNT = 2**63 - 1
+
+COUNTRIES = {
+    "AT": gettext_lazy("Austria"),
+    "BE": gettext_lazy("Belgium"),
+    "BG": gettext_lazy("Bulgaria"),
+    "HR": gettext_lazy("Croatia"),
+    "CY": gettext_lazy("Cyprus"),
+    "CZ": gettext_lazy("Czechia"),
+    "DK": gettext_lazy("Denmark"),
+    "EE": gettext_lazy("Estonia"),
+    "FI": gettext_lazy("Finland"),
+    "FR": gettext_lazy("France"),
+    "DE": gettext_lazy("Germany"),
+    "GR": gettext_lazy("Greece"),
+    "HU": gettext_lazy("Hungary"),
+    "IE": gettext_lazy("Ireland"),
+    "IT": gettext_lazy("Italy"),
+    "LV": gettext_lazy("Latvia"),
+    "LT": gettext_lazy("Lithuania"),
+    "LU": gettext_lazy("Luxembourg"),
+    "MT": gettext_lazy("Malta"),
+    "NL": gettext_lazy("Netherlands"),
+    "PL": gettext_lazy("Poland"),
+    "PT": gettext_lazy("Portugal"),
+    "RO": gettext_lazy("Romania"),
+    "SK": gettext_lazy("Slovakia"),
+    "SI": gettext_lazy("Slovenia"),
+    "ES": gettext_lazy("Spain"),
+    "SE": gettext_lazy("Sweden"),
+    "AL": gettext_lazy("Albania"),
+    "BA": gettext_lazy("Bosnia and Herzegovina"),
+    "CH": gettext_lazy("Switzerland"),
+    "GB": gettext_lazy("United Kingdom"),
+    "IL": gettext_lazy("Israel"),
+    "IS": gettext_lazy("Iceland"),
+    "LI": gettext_lazy("Liechtenstein"),
+    "MD": gettext_lazy("Moldova"),
+    "ME": gettext_lazy("Montenegro"),
+    "MK": gettext_lazy("North Macedonia"),
+    "NO": gettext_lazy("Norway"),
+    "RS": gettext_lazy("Serbia"),
+    "TR": gettext_lazy("Türkiye"),
+    "UA": gettext_lazy("Ukraine"),
+    "US": gettext_lazy("United States"),
+}
+"""Countries an organisation may choose from. A call's rules decide which of them are eligible."""
+
+
+def _countries() -> list[tuple[str, str]]:
+    home = settings.UZINA.site.country
+    named = sorted(
+        ((code, str(name)) for code, name in COUNTRIES.items()),
+        key=lambda one: (one[0] != home, _sorted_as(one[1])),
+    )
+    return [("", gettext("Choose a country")), *named]
+
+
+def _sorted_as(name: str) -> str:
+    return name.lower().translate(str.maketrans("ăâîșțü", "aaistu"))
+
+
+def _named(kinds: Any) -> list[tuple[str, str]]:
+    return [(kind.value, gettext(kind.label)) for kind in kinds]
+
+
+class SignInForm(Form):
+    """Address and password."""
+
+    email = django_forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        max_length=254,
+        widget=django_forms.EmailInput(attrs={"autocomplete": "username", "data-width": "20"}),
+    )
+    password = django_forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=1000,
+        strip=False,
+        widget=django_forms.PasswordInput(
+            attrs={"autocomplete": "current-password", "data-width": "20"}
+        ),
+    )
+
+
+class PersonForm(Form):
+    """Somebody new."""
+
+    name = django_forms.CharField(
+        label=gettext_lazy("Your name"),
+        max_length=150,
+        widget=django_forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    email = django_forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        help_text=gettext_lazy("You sign in with it, and decisions are sent there."),
+        max_length=254,
+        widget=django_forms.EmailInput(attrs={"autocomplete": "username"}),
+    )
+    password = django_forms.CharField(
+        label=gettext_lazy("Password"),
+        help_text=gettext_lazy("At least 10 characters. Three unrelated words do well."),
+        max_length=1000,
+        strip=False,
+        widget=django_forms.PasswordInput(
+            attrs={"autocomplete": "new-password", "data-width": "20"}
+        ),
+    )
+
+
+class NameForm(Form):
+    """What a person may change about themselves."""
+
+    language = django_forms.ChoiceField(
+        label=gettext_lazy("Language of pages and mail"),
+        widget=django_forms.RadioSelect,
+        choices=[("en", "English"), ("ro", "Română")],
+    )
+
+
+class TokenForm(Form):
+    """A key for a program."""
+
+    name = django_forms.CharField(
+        label=gettext_lazy("What the token is for"),
+        help_text=gettext_lazy("A name you will know again, such as “laptop” or “nightly jobs”."),
+        max_length=100,
+    )
+    days = IntegerField(
+        label=gettext_lazy("Valid for how many days"),
+        help_text=gettext_lazy("From 1 to 366."),
+        min_value=1,
+        max_value=actions.TOKEN_LONGEST.days,
+        initial=30,
+        widget=django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": "4"}),
+    )
+
+
+class OrganisationForm(Form):
+    """The facts of an organisation, with those that decide its size."""
+
+    name = django_forms.CharField(
+        label=gettext_lazy("Name of the organisation"),
+        help_text=gettext_lazy("As it is registered."),
+        max_length=200,
+        widget=django_forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+    kind = django_forms.ChoiceField(
+        label=gettext_lazy("What it is"), widget=django_forms.RadioSelect
+    )
+    country = django_forms.ChoiceField(label=gettext_lazy("Country of its registered office"))
+    city = django_forms.CharField(label=gettext_lazy("City"), max_length=100, required=False)
+    vat_number = django_forms.CharField(
+        label=gettext_lazy("VAT number"),
+        help_text=gettext_lazy("With the country in front, such as RO18547290."),
+        max_length=20,
+        required=False,
+        widget=django_forms.TextInput(attrs={"data-width": "10"}),
+    )
+    website = django_forms.URLField(
+        label=gettext_lazy("Website"), max_length=200, required=False, assume_scheme="https"
+    )
+    founded_on = DateField(
+        label=gettext_lazy("Founded on"),
+        help_text=gettext_lazy("For example, 27 3 2021."),
+        required=False,
+    )
+    headcount = IntegerField(
+        label=gettext_lazy("People employed"),
+        help_text=gettext_lazy(
+            "In full-time years, in the last closed year. Owners who work there count."
+        ),
+        min_value=0,
+        max_value=LARGEST_COUNT,
+    )
+    turnover_eur = IntegerField(
+        label=gettext_lazy("Turnover of the last closed year, EUR"),
+        help_text=gettext_lazy("Whole euros, without VAT. Zero if it has none yet."),
+        min_value=0,
+        max_value=LARGEST_AMOUNT,
+        widget=django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": "20"}),
+    )
+    balance_eur = IntegerField(
+        label=gettext_lazy("Balance sheet total of the last closed year, EUR"),
+        min_value=0,
+        max_value=LARGEST_AMOUNT,
+        widget=django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": "20"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._choose("kind", _named(rules.OrganisationKind))
+        self._choose("country", _countries())
+
+    def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, django_forms.ChoiceField)  # noqa: S101 - tells mypy
+        field.choices = choices
+
+
+class RelatedForm(Form):
+    """A partner or linked enterprise."""
+
+    name = django_forms.CharField(label=gettext_lazy("Name"), max_length=200)
+    relation = django_forms.ChoiceField(
+        label=gettext_lazy("Relation"),
+        help_text=gettext_lazy("Partner: 25 to 50 per cent. Linked: more than 50 per cent."),
+        widget=django_forms.RadioSelect,
+    )
+    share_percent = IntegerField(
+        label=gettext_lazy("Share of capital or votes, per cent"),
+        help_text=gettext_lazy("The higher of the two, in either direction."),
+        min_value=0,
+        max_value=100,
+        widget=django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": "4"}),
+    )
+    headcount = IntegerField(
+        label=gettext_lazy("People employed"), min_value=0, max_value=LARGEST_COUNT
+    )
+    turnover_eur = IntegerField(
+        label=gettext_lazy("Turnover, EUR"), min_value=0, max_value=LARGEST_AMOUNT
+    )
+    balance_eur = IntegerField(
+        label=gettext_lazy("Balance sheet total, EUR"), min_value=0, max_value=LARGEST_AMOUNT
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["relation"]
+        assert isinstance(field, django_forms.ChoiceField)  # noqa: S101 - tells mypy
+        field.choices = _named(rules.Relation)
+
+
+MOST_RELATED = 100
+
+
+class OrganisationForms:
+    """An organisation and its related enterprises as one page of fields.
+
+    Rows are added and removed by buttons named `add` and `remove`, so it works without script;
+    what was typed in the other rows is kept.
+    """
+
+    def __init__(self, data: Any = None, *, organisation: Organisation | None = None) -> None:
+        self.data = data
+        if data is None:
+            initial, rows = _initial(organisation)
+            self.facts = OrganisationForm(initial=initial)
+            self.related = [
+                RelatedForm(prefix=f"related-{index}", initial=row)
+                for index, row in enumerate(rows)
+            ]
+            return
+        count = _row_count(data)
+        self.facts = OrganisationForm(data)
+        removed = data.get("remove", "")
+        kept = [index for index in range(count) if str(index) != removed]
+        self.related = [
+            RelatedForm(_moved(data, old, new), prefix=f"related-{new}")
+            for new, old in enumerate(kept)
+        ]
+        if self.is_changing_rows:
+            self._show_without_mistakes()
+        if "add" in data and len(self.related) < MOST_RELATED:
+            self.related.append(RelatedForm(prefix=f"related-{len(self.related)}"))
+
+    @property
+    def is_changing_rows(self) -> bool:
+        """Tell whether a row was added or removed, so that nothing is to be saved yet."""
+        return bool(self.data) and ("add" in self.data or "remove" in self.data)
+
+    @property
+    def forms(self) -> list[Form]:
+        """The forms whose mistakes the summary lists."""
+        return [self.facts, *self.related]
+
+    @property
+    def errors(self) -> bool:
+        """Tell whether anything is wrong, for the title of the page."""
+        return any(form.is_bound and form.errors for form in self.forms)
+
+    def is_valid(self) -> bool:
+        """Check all forms, so that all mistakes show at once."""
+        answers = [form.is_valid() for form in self.forms]
+        return all(answers)
+
+    def facts_typed(self) -> actions.OrganisationFacts:
+        """Return what was typed. Only after is_valid()."""
+        cleaned = dict(self.facts.cleaned_data)
+        cleaned["kind"] = rules.OrganisationKind(cleaned["kind"])
+        related = [
+            rules.Related(**form.cleaned_data | {"relation": rules.Relation(row["relation"])})
+            for form in self.related
+            for row in [form.cleaned_data]
+        ]
+        return actions.OrganisationFacts(**cleaned, related_enterprises=tuple(related))
+
+    def add_refusal(self, refused: Any) -> None:
+        """Put each problem at its field: "related_enterprises.0.share_percent" in the first row."""
+        from uzina.core.errors import Invalid
+
+        if not isinstance(refused, Invalid):
+            self.facts.add_refusal(refused)
+            return
+        for problem in refused.problems:
+            head, _, rest = problem.field.partition(".")
+            index, _, name = rest.partition(".")
+            row = self.related[int(index)] if head == "related_enterprises" else None
+            moved = Invalid(
+                [type(problem)(name or problem.field, problem.code, problem.message, problem.facts)]
+            )
+            (row or self.facts).add_refusal(moved)
+
+    def _show_without_mistakes(self) -> None:
+        for form in self.forms:
+            form._errors = {}  # type: ignore[attr-defined]  # noqa: SLF001 - typed, not judged yet
+
+
+def _row_count(data: Any) -> int:
+    text = str(data.get("related_count", "0"))
+    return (
+        min(int(text), MOST_RELATED) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+    )
+
+
+def _moved(data: Any, old: int, new: int) -> dict[str, Any]:
+    return {
+        f"related-{new}-{name}": data.get(f"related-{old}-{name}", "")
+        for name in RelatedForm.base_fields
+    }
+
+
+def _initial(organisation: Organisation | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    if organisation is None:
+        return {"country": settings.UZINA.site.country}, []
+    initial = {name: getattr(organisation, name) for name in OrganisationForm.base_fields}
+    rows = [
+        {name: getattr(row, name) for name in RelatedForm.base_fields}
+        for row in organisation.related_enterprises.all()
+    ]
+    return initial, rows
+
+
+def current_language() -> str:
+    """Return the language of the page, for somebody new."""
+    return (get_language() or "en").partition("-")[0]
