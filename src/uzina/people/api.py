@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from uzina.core.errors import NotAllowed
@@ -140,7 +140,7 @@ class ProjectDetail(ProjectOut):
 @router.post("/register", response={201: PersonOut}, auth=None)
 def register(request: HttpRequest, body: PersonIn):
     """Make a person who can sign in."""
-    return 201, actions.register(**body.dict(), now=now())
+    return Status(201, actions.register(**body.dict(), now=now()))
 
 
 @router.post("/tokens", response={201: TokenOut}, auth=None)
@@ -154,9 +154,10 @@ def issue_token(request: HttpRequest, body: TokenIn):
     except NotAllowed:
         actions.note_failed_sign_in(email=body.email, address=address, now=now())
         raise
-    return 201, actions.issue_token(
+    issued = actions.issue_token(
         person, name=body.name, lifetime=timedelta(days=body.days), by=person, now=now()
     )
+    return Status(201, issued)
 
 
 @router.post("/tokens/{code}/revoke", response={204: None})
@@ -165,7 +166,7 @@ def revoke_token(request: SignedIn, code: str):
     actions.revoke_token(
         get_object_or_404(request.user.tokens, code=code), by=request.user, now=now()
     )
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/me", response=PersonOut)
@@ -177,7 +178,8 @@ def me(request: SignedIn):
 @router.post("/organisations", response={201: OrganisationOut})
 def register_organisation(request: SignedIn, body: OrganisationIn):
     """Make an organisation and become its representative."""
-    return 201, actions.register_organisation(_facts(body), by=request.user, now=now())
+    made = actions.register_organisation(_facts(body), by=request.user, now=now())
+    return Status(201, made)
 
 
 @router.get("/organisations", response=Page[OrganisationOut])

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,8 +59,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def collect() -> None:
+    """Put the pages' files into var/static, compressed and named by their content.
+
+    In a process of its own, so that the parent of `serve` stays without Django.
+    """
+    code = (
+        "import django; from django.conf import settings; settings.STORAGES['staticfiles'] = "
+        "{'BACKEND': 'whitenoise.storage.CompressedManifestStaticFilesStorage'}; django.setup(); "
+        "from django.core.management import call_command; "
+        "call_command('collectstatic', interactive=False, verbosity=0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def run_serve(_options: argparse.Namespace) -> int:
     """Keep web and worker alive."""
+    collect()
     site = config.current().site
     children = [
         serve.Child("web", serve.web_argv(site.host, site.port)),
@@ -71,6 +87,7 @@ def run_serve(_options: argparse.Namespace) -> int:
 
 def run_web(_options: argparse.Namespace) -> int:
     """Become the web server."""
+    collect()
     site = config.current().site
     argv = serve.web_argv(site.host, site.port)
     os.execv(argv[0], argv)  # noqa: S606 - our own interpreter

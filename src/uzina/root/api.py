@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer, SessionAuth
 
+from uzina.catalogue.api import router as catalogue
 from uzina.core.errors import Refused
 from uzina.core.http import problem, problem_response
 from uzina.people.api import router as people
@@ -48,6 +49,7 @@ api = NinjaAPI(
 )
 api.add_router("/people/", people)
 api.add_router("/sizing/", sizing)
+api.add_router("/catalogue/", catalogue)
 
 
 @api.exception_handler(Refused)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from uzina.core.errors import NotAllowed, Refused
-from uzina.core.http import told
+from uzina.core.http import problem, told
+from uzina.core.text import _
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,18 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+
+API_PROBLEMS = {
+    400: ("request.unreadable", _("This request could not be read. Nothing was changed.")),
+    403: ("request.not_allowed", _("Send a token, or the CSRF token of your session.")),
+    404: ("request.path.not_found", _("There is no such thing here, or you may not see it.")),
+    405: ("request.method.not_allowed", _("This address takes other methods: see Allow.")),
+    413: ("request.body.too_big", _("Send less in one request.")),
+    500: (
+        "request.failed",
+        _("Something went wrong on our side. Tell the factory the request_id if it stays so."),
+    ),
+}
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -35,6 +49,33 @@ class RequestIdMiddleware:
         response = self.get_response(request)
         response["X-Request-Id"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class ApiProblemMiddleware:
+    """Tells programs in a problem document what Django would tell people on a page.
+
+    For what never reaches the API's own handlers: an unknown address, a wrong method, a body
+    that cannot be read, an error of ours.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if (
+            not request.path.startswith("/api/")
+            or response.status_code < 400
+            or "json" in response.headers.get("Content-Type", "")
+        ):
+            return response
+        code, detail = API_PROBLEMS.get(response.status_code, API_PROBLEMS[400])
+        answer = problem(
+            code=code, status=response.status_code, detail=gettext(detail), request=request
+        )
+        if "Allow" in response.headers:
+            answer["Allow"] = response.headers["Allow"]
+        return answer
 
 
 class HeadersMiddleware:

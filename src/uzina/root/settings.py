@@ -56,9 +56,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "uzina.root.middleware.RequestIdMiddleware",
+    "uzina.root.middleware.ApiProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "uzina.root.middleware.HeadersMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -157,8 +159,19 @@ USE_TZ = True
 TIME_ZONE = UZINA.site.timezone
 STATIC_URL = "/static/"
 STATIC_ROOT = _var / "static"
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = DEBUG
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+# `uzina-admin serve` collects the files, compressed and named by their content, for ever cacheable.
+# Without that (a test) they are served from where they lie.
+_is_collected = (STATIC_ROOT / "staticfiles.json").exists()
+WHITENOISE_USE_FINDERS = not _is_collected
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _is_collected
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 DEFAULT_FROM_EMAIL = UZINA.mail.sender
