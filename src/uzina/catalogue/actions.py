@@ -314,12 +314,12 @@ def add_version_from_folder(
 def keep_folder(folder: Path) -> tuple[File, ...]:
     """Put every file of a folder into the store and return them as a checked manifest."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in (folder.parent, folder, *sorted(folder.rglob("*"))):
         if path.is_symlink() or not (path.is_dir() or path.is_file()):
             raise Refused(
                 "version.folder.odd",
                 _("{path} is a link or not a plain file, so it cannot be kept."),
-                path=str(path.relative_to(folder))[:200],
+                path=path.name[:200],
             )
         if path.is_file():
             found.append(path)
@@ -329,7 +329,7 @@ def keep_folder(folder: Path) -> tuple[File, ...]:
 
 
 def _keep_file(path: Path, name: str) -> File:
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
         if store().size(sha256) != size:

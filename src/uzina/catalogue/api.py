@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from django.http import Http404, HttpRequest, HttpResponseBase, UnreadablePostError
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from uzina.catalogue import actions, queries, rules
@@ -220,7 +220,7 @@ def register_dataset(request: SignedIn, body: DatasetIn) -> Any:
         by=request.user,
         now=now(),
     )
-    return 201, _dataset(request, body.slug)
+    return Status(201, _dataset(request, body.slug))
 
 
 def _owner(request: SignedIn, body: DatasetIn) -> tuple[Project | None, Organisation]:
@@ -282,7 +282,7 @@ def upload_blob(request: SignedIn, sha256: Annotated[str, Field(max_length=64)])
     length = request.headers.get("Content-Length", "")
     size = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else -1
     row = actions.upload(sha256, _body(request), size=size, by=request.user, now=now())
-    return 201, {"sha256": row.sha256, "bytes": row.bytes}
+    return Status(201, {"sha256": row.sha256, "bytes": row.bytes})
 
 
 def _body(request: HttpRequest) -> Iterator[bytes]:
@@ -306,13 +306,14 @@ def show_blob(request: SignedIn, sha256: Annotated[str, Field(max_length=64)]) -
 @router.post("/datasets/{slug}/versions", response={201: VersionOut})
 def add_version(request: SignedIn, slug: Slug, body: VersionIn) -> Any:
     """Add a version of files whose bytes were sent before. It never changes afterwards."""
-    return 201, actions.add_version(
+    version = actions.add_version(
         _dataset(request, slug),
         files=[one.model_dump() for one in body.files],
         note=body.note,
         by=request.user,
         now=now(),
     )
+    return Status(201, version)
 
 
 @router.get("/datasets/{slug}/versions/{number}", response=VersionOut)

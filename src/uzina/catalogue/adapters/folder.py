@@ -66,12 +66,10 @@ class FolderStore:
             raise StoreDown(str(broken)) from broken
 
     def open(self, sha256: str, *, first: int = 0, after: int | None = None) -> Iterator[bytes]:
-        try:
-            file = self._path(sha256).open("rb")
-        except OSError as broken:
-            msg = f"{sha256}: {broken}"
-            raise StoreDown(msg) from broken
-        return _pieces(file, first, after)
+        if self.size(sha256) is None:
+            msg = f"the store has lost {sha256}"
+            raise StoreDown(msg)
+        return _pieces(self._path(sha256), first, after)
 
     def copy_to(self, sha256: str, target: Path) -> None:
         partial = target.with_name(f".{target.name}.partial")
@@ -137,8 +135,9 @@ def _write(file: BinaryIO, chunks: Iterable[bytes], *, at_most: int) -> tuple[st
     return hasher.hexdigest(), count
 
 
-def _pieces(file: BinaryIO, first: int, after: int | None) -> Iterator[bytes]:
-    with file:
+def _pieces(path: Path, first: int, after: int | None) -> Iterator[bytes]:
+    """Return the bytes in pieces; the file is opened when the first is asked for."""
+    with path.open("rb") as file:
         file.seek(first)
         left = None if after is None else after - first
         while left is None or left > 0:

@@ -221,10 +221,13 @@ def test_the_database_refuses_to_change_a_version(version, change):
 
 
 def test_the_database_keeps_a_version_that_something_was_made_from(version):
-    with pytest.raises(IntegrityError), transaction.atomic():
-        with connection.cursor() as cursor:
+    def delete():
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("DELETE FROM catalogue_dataset WHERE id = %s", [version.dataset_id])
             connection.check_constraints()
+
+    with pytest.raises(IntegrityError):
+        delete()
 
 
 def test_a_folder_becomes_a_version_and_the_same_job_makes_it_once(dataset, version, tmp_path):
@@ -262,6 +265,15 @@ def test_a_link_in_a_folder_is_refused_so_no_job_can_publish_the_machines_files(
     os.mkfifo(folder / "pipe")
     with pytest.raises(Refused):
         actions.keep_folder(folder)
+
+
+def test_a_folder_that_is_itself_a_link_is_refused(tmp_path):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "key").write_text("k")
+    (tmp_path / "export").symlink_to(tmp_path / "secret")
+    with pytest.raises(Refused) as refused:
+        actions.keep_folder(tmp_path / "export")
+    assert refused.value.code == "version.folder.odd"
 
 
 def test_an_empty_folder_is_no_version(dataset, tmp_path):

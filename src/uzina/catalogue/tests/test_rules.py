@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uzina.catalogue import rules
+from uzina.catalogue.rules import DatasetState as State
 from uzina.core.errors import Invalid, Refused
 
 SHA = "a" * 64
@@ -178,13 +179,12 @@ def test_search_minds_neither_case_nor_diacritics(written, searched):
 
 
 def test_a_dataset_is_published_once_and_withdrawn_for_good():
-    S = rules.DatasetState
-    assert rules.DATASET.after("publish", S.DRAFT) is S.PUBLISHED
-    assert rules.DATASET.after("withdraw", S.PUBLISHED) is S.WITHDRAWN
+    assert rules.DATASET.after("publish", State.DRAFT) is State.PUBLISHED
+    assert rules.DATASET.after("withdraw", State.PUBLISHED) is State.WITHDRAWN
     for verb, state in (
-        ("publish", S.PUBLISHED),
-        ("publish", S.WITHDRAWN),
-        ("withdraw", S.WITHDRAWN),
+        ("publish", State.PUBLISHED),
+        ("publish", State.WITHDRAWN),
+        ("withdraw", State.WITHDRAWN),
     ):
         with pytest.raises(Refused, match="Cannot"):
             rules.DATASET.after(verb, state)
