@@ -2,9 +2,15 @@
 
 from django.apps import AppConfig
 
+from uzina.core.agenda import every
+
 
 class ComputeConfig(AppConfig):
     """Compute."""
 
     name = "uzina.compute"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have the cluster watched."""
+        every("compute.watch", seconds=1)

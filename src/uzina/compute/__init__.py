@@ -1,0 +1,1 @@
+"""Jobs on clusters: hand them over, watch them, measure them."""

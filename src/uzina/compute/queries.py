@@ -1,0 +1,106 @@
+"""Reads worth a name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils.text import slugify
+
+from uzina.compute import rules
+from uzina.compute.models import Cluster, Job, Partition, Usage
+from uzina.core.errors import Refused
+from uzina.core.text import _
+from uzina.ledger import queries as ledger
+from uzina.ledger.models import Allocation
+from uzina.people.models import Project
+
+
+def job(code: str) -> Job:
+    """Return the job of a code. Raises Job.DoesNotExist."""
+    return Job.objects.select_related("project", "cluster", "submitted_by").get(code=code)  # type: ignore[no-any-return]
+
+
+def jobs_of(project: Project) -> QuerySet[Job]:
+    """Return a project's jobs, newest first."""
+    return Job.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
+
+
+def usage_of(job: Job) -> QuerySet[Usage]:
+    """Return what was measured of a job, in the order of its runs."""
+    return Usage.objects.filter(job=job).order_by("submitted_at", "pk")
+
+
+def run_dir(job: Job) -> Path:
+    """Return where the job runs and leaves its files."""
+    return Path(job.run_dir)
+
+
+def cluster_slug() -> str:
+    """Return the name of the configured cluster as it stands in addresses and keys."""
+    return slugify(settings.UZINA.scheduler.name)[:40] or "cluster"
+
+
+def cluster() -> Cluster:
+    """Return the configured cluster, made on first sight."""
+    found, _made = Cluster.objects.get_or_create(
+        slug=cluster_slug(), defaults={"kind": settings.UZINA.scheduler.kind}
+    )
+    return found
+
+
+def partitions() -> QuerySet[Partition]:
+    """Return the partitions of the configured cluster as they were counted last."""
+    return Partition.objects.filter(cluster__slug=cluster_slug()).order_by("name")
+
+
+def unsettled(cluster: Cluster) -> list[Job]:
+    """Return the jobs that are not over for the ledger, oldest first."""
+    return list(Job.objects.filter(cluster=cluster, settled_at=None).order_by("pk"))
+
+
+def open_allocation(project: Project, *, amount: int, now: datetime) -> Allocation:
+    """Return the allocation a job is held on: the one that ends first among those with room.
+
+    amount  GPU-milliseconds. Where none has room, the fullest, so that the refusal of the hold
+            says how much is left.
+
+    Raises Refused job.submit.no_allocation.
+    """
+    open_now = [
+        one
+        for one in ledger.allocations_of(project)
+        if one.resource_id == ledger.gpu_hours().pk
+        and one.state in {"pending", "active"}
+        and one.starts_at <= now < one.ends_at
+    ]
+    if not open_now:
+        raise Refused(
+            "job.submit.no_allocation",
+            _(
+                "{project} has no GPU-hours to spend today. Look at its allocations: one may not "
+                "have begun, be frozen, or be over."
+            ),
+            project=project.code,
+        )
+    free = {pk: balance.free for pk, balance in ledger.balances(open_now).items()}
+    roomy = [one for one in open_now if free[one.pk] >= amount]
+    if roomy:
+        return min(roomy, key=lambda one: (one.ends_at, one.pk))
+    return max(open_now, key=lambda one: (free[one.pk], -one.pk))
+
+
+def known_rows(keys: Iterable[str]) -> set[str]:
+    """Return which measurements are kept already."""
+    return set(Usage.objects.filter(row_key__in=list(keys)).values_list("row_key", flat=True))
+
+
+def why(job: Job) -> str:
+    """Return, in English, why the job waits or how it ended; "" where there is nothing to say."""
+    if job.state in rules.OPEN and job.state is not rules.JobState.CREATED:
+        if job.cluster.silent_since is not None:
+            return rules.reason_in_words("Silent")
+        if job.state is rules.JobState.RUNNING and job.reason != "Unmeasured":
+            return ""
+    return rules.reason_in_words(job.reason)

@@ -1,0 +1,273 @@
+"""The contract of the Scheduler port, asked of every adapter alike."""
+
+import os
+import sys
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from uzina.compute.adapters.local import LocalScheduler
+from uzina.compute.adapters.slurm import SlurmScheduler
+from uzina.compute.ports import Accepted, Rejected
+from uzina.compute.rules import JobSpec, JobState
+
+SLURM_CONF = os.environ.get("UZINA_TEST_SLURM_CONF", "")
+KINDS = ["local", *(["slurm"] if SLURM_CONF else [])]
+
+
+@pytest.fixture(params=KINDS)
+def scheduler(request, tmp_path):
+    """A scheduler with at least two GPUs and two cores free."""
+    if request.param == "local":
+        return LocalScheduler(
+            folder=tmp_path / "scheduler", cpus=2, gpus=2, memory_mb=2000, grace_s=0.3
+        )
+    return SlurmScheduler(slurm_conf=SLURM_CONF, account="uzina", partition="gpu")
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    folder = tmp_path / "a run, with 100%"
+    folder.mkdir()
+    return folder
+
+
+def new_key():
+    return f"test-{uuid.uuid4().hex}"
+
+
+def script(text, **changes):
+    return replace(
+        JobSpec(name="Contract test", command=("bash", "-c", text), memory_mb=100, time_limit_s=60),
+        **changes,
+    )
+
+
+def now_s():
+    return int(time.time())
+
+
+def submitted(scheduler, spec, run_dir, key=None):
+    key = key or new_key()
+    answer = scheduler.submit(spec, key=key, run_dir=run_dir)
+    assert isinstance(answer, Accepted)
+    return answer.native_id, key
+
+
+def seen(scheduler, job):
+    snapshot = scheduler.status([job], since_s=now_s() - 60)
+    assert snapshot.is_complete
+    return next((one for one in snapshot.jobs if one.native_id == job[0]), None)
+
+
+def wait_for(scheduler, job, *states, seconds=40):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        sight = seen(scheduler, job)
+        if sight is not None and sight.state in states:
+            return sight
+        time.sleep(0.1)
+    msg = f"job {job} did not become {states} but is {sight}"
+    raise AssertionError(msg)
+
+
+def usage_of(scheduler, job, seconds=20):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        page = scheduler.usage(since_s=now_s() - 600)
+        rows = [row for row in page.rows if (row.native_id, row.key) == job]
+        if rows:
+            return rows
+        time.sleep(0.1)
+    return []
+
+
+def text_of(scheduler, run_dir, stream="stdout"):
+    return scheduler.logs(run_dir, stream, offset=0, limit=10_000).data.decode()
+
+
+def test_a_job_runs_in_its_directory_and_is_measured_in_whole_seconds(scheduler, run_dir):
+    spec = script("pwd; echo $UZINA_RUN_DIR; echo out; echo err >&2; sleep 1", gpus=2)
+    job = submitted(scheduler, spec, run_dir)
+
+    sight = wait_for(scheduler, job, JobState.DONE)
+
+    assert (sight.exit_code, sight.key) == (0, job[1])
+    assert text_of(scheduler, run_dir) == f"{run_dir}\n{run_dir}\nout\n"
+    assert text_of(scheduler, run_dir, "stderr") == "err\n"
+    [row] = usage_of(scheduler, job)
+    assert (row.gpus, row.nodes, row.cpus) == (2, 1, 1)
+    assert row.elapsed_s == row.ended_s - row.started_s
+    assert 1 <= row.elapsed_s <= 3
+
+
+def test_the_environment_is_the_jobs_own_and_names_its_gpus(scheduler, run_dir, monkeypatch):
+    monkeypatch.setenv("UZINA_SECRET", "of the worker")
+    quoted = "a 'quoted' \"value\" $HOME; `id`\nin two lines"
+    spec = script("env", gpus=2, environment={"MINE": quoted})
+    job = submitted(scheduler, spec, run_dir)
+    wait_for(scheduler, job, JobState.DONE)
+
+    text = text_of(scheduler, run_dir)
+    assert f"MINE={quoted}\n" in text
+    assert "CUDA_VISIBLE_DEVICES=0,1\n" in text or "CUDA_VISIBLE_DEVICES=" in text
+    devices = next(line for line in text.splitlines() if line.startswith("CUDA_VISIBLE_DEVICES="))
+    assert len(devices.removeprefix("CUDA_VISIBLE_DEVICES=").split(",")) == 2
+    assert "UZINA_SECRET" not in text
+
+
+def test_words_of_a_command_arrive_as_they_were_written(scheduler, run_dir):
+    words = ("a b", "$HOME", "`id`", "'", '"', "\\", "*", "", "\n")
+    command = (sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))", *words)
+    job = submitted(scheduler, replace(script(""), command=command), run_dir)
+    wait_for(scheduler, job, JobState.DONE)
+
+    assert text_of(scheduler, run_dir).strip() == ascii(list(words))
+
+
+def test_a_program_that_fails_is_failed_with_its_exit_code(scheduler, run_dir):
+    job = submitted(scheduler, script("exit 3"), run_dir)
+
+    sight = wait_for(scheduler, job, JobState.FAILED)
+
+    assert (sight.exit_code, sight.reason) == (3, "NonZeroExitCode")
+
+
+def test_a_program_that_is_not_there_says_so_in_its_log(scheduler, run_dir):
+    spec = replace(script(""), command=("no-such-program-here",))
+    job = submitted(scheduler, spec, run_dir)
+
+    assert wait_for(scheduler, job, JobState.FAILED).exit_code == 127
+    assert "no-such-program-here" in text_of(scheduler, run_dir, "stderr")
+
+
+def test_a_job_that_can_never_run_is_rejected_in_words(scheduler, run_dir):
+    answer = scheduler.submit(script("true", gpus=60), key=new_key(), run_dir=run_dir)
+
+    assert isinstance(answer, Rejected)
+    assert len(answer.reason) > 10
+
+
+def test_the_time_limit_ends_a_job_and_its_children_that_ignore_it(scheduler, run_dir):
+    text = 'trap "" TERM; (trap "" TERM; sleep 300) & echo $! >child; echo $$ >parent; sleep 300'
+    began = time.monotonic()
+    job = submitted(scheduler, script(text, time_limit_s=2), run_dir)
+
+    sight = wait_for(scheduler, job, JobState.FAILED)
+
+    assert time.monotonic() - began < 30
+    assert sight.ended_s - sight.started_s >= 2
+    for name in ("child", "parent"):
+        assert is_gone(int((run_dir / name).read_text()))
+
+
+def is_gone(pid):
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_running_job_is_cancelled_with_all_its_children(scheduler, run_dir):
+    text = "sleep 300 & echo $! >child.part; mv child.part child; sleep 300"
+    job = submitted(scheduler, script(text), run_dir)
+    wait_for(scheduler, job, JobState.RUNNING)
+    while not (run_dir / "child").exists():
+        time.sleep(0.05)
+
+    scheduler.cancel([job[0]])
+
+    sight = wait_for(scheduler, job, JobState.CANCELLED)
+    assert sight.reason == "Cancelled"
+    assert is_gone(int((run_dir / "child").read_text()))
+    [row] = usage_of(scheduler, job)
+    assert row.elapsed_s == sight.ended_s - sight.started_s
+
+
+def test_a_waiting_job_is_cancelled_and_was_never_started(scheduler, tmp_path):
+    big = scheduler.inventory().nodes[0]
+    nodes = len(scheduler.inventory().nodes)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    whole = {"gpus": big.gpus, "nodes": nodes}
+    running = submitted(scheduler, script("sleep 300", **whole), first)
+    wait_for(scheduler, running, JobState.RUNNING)
+    waiting = submitted(scheduler, script("touch ran", **whole), second)
+    assert wait_for(scheduler, waiting, JobState.QUEUED).started_s is None
+
+    scheduler.cancel([waiting[0]])
+    sight = wait_for(scheduler, waiting, JobState.CANCELLED)
+    scheduler.cancel([running[0]])
+    wait_for(scheduler, running, JobState.CANCELLED)
+
+    assert sight.started_s is None
+    assert not (second / "ran").exists()
+    assert all(row.elapsed_s == 0 for row in usage_of(scheduler, waiting))
+
+
+def test_a_job_is_found_by_its_key_while_it_waits_runs_and_after(scheduler, run_dir):
+    key, began = new_key(), now_s()
+    assert scheduler.find(key, since_s=began) == []
+
+    job = submitted(scheduler, script("sleep 1"), run_dir, key)
+    assert [one.native_id for one in scheduler.find(key, since_s=began)] == [job[0]]
+    wait_for(scheduler, job, JobState.DONE)
+
+    assert [one.native_id for one in scheduler.find(key, since_s=began)] == [job[0]]
+    assert scheduler.find("another-key", since_s=began) == []
+
+
+def test_cancelling_what_is_unknown_or_over_is_passed_over(scheduler, run_dir):
+    job = submitted(scheduler, script("true"), run_dir)
+    wait_for(scheduler, job, JobState.DONE)
+
+    scheduler.cancel([job[0], "99999999"])
+    scheduler.cancel([])
+
+    assert seen(scheduler, job).state is JobState.DONE
+
+
+def test_an_unknown_job_is_absent_from_a_complete_snapshot(scheduler):
+    snapshot = scheduler.status([("99999999", new_key())], since_s=now_s())
+
+    assert snapshot.is_complete
+    assert snapshot.jobs == ()
+
+
+def test_a_job_is_not_taken_for_another_of_the_same_number(scheduler, run_dir):
+    job = submitted(scheduler, script("true"), run_dir)
+    wait_for(scheduler, job, JobState.DONE)
+
+    assert scheduler.status([(job[0], new_key())], since_s=now_s() - 60).jobs == ()
+
+
+def test_logs_are_read_on_from_an_offset(scheduler, run_dir):
+    (run_dir / "logs").mkdir()
+    (run_dir / "logs" / "stdout.log").write_bytes(b"0123456789")
+
+    first = scheduler.logs(run_dir, "stdout", offset=0, limit=4)
+    rest = scheduler.logs(run_dir, "stdout", offset=first.next_offset, limit=100)
+
+    assert (first.data, first.is_end) == (b"0123", False)
+    assert (rest.data, rest.next_offset, rest.is_end) == (b"456789", 10, True)
+
+
+def test_the_inventory_counts_what_runs(scheduler, run_dir):
+    job = submitted(scheduler, script("sleep 300", gpus=2), run_dir)
+    wait_for(scheduler, job, JobState.RUNNING)
+
+    nodes = scheduler.inventory().nodes
+    scheduler.cancel([job[0]])
+    wait_for(scheduler, job, JobState.CANCELLED)
+
+    assert sum(node.gpus_used for node in nodes) == 2
+    assert sum(node.cpus_used for node in nodes) >= 1
+    assert all(node.gpus >= 2 and node.cpus >= 2 and node.memory_mb > 0 for node in nodes)
