@@ -33,6 +33,28 @@ def folders(tmp_path_factory, request):
         yield base
 
 
+@pytest.fixture(autouse=True, scope="session")
+def emptying_lifts_triggers():
+    """Let Django empty SQLite's tables after a transactional test.
+
+    It does so by DELETE, which the ledger's triggers refuse; PostgreSQL's TRUNCATE passes them by.
+    """
+    from django.db.backends.sqlite3.base import DatabaseOperations
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def lifted(self, sql_list):
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+        drops = [f'DROP TRIGGER "{name}"' for name, _sql in triggers]
+        flush(self, [*drops, *sql_list, *(sql for _name, sql in triggers)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", lifted)
+        yield
+
+
 def make_person(email, name, *roles):
     from uzina.people import actions
     from uzina.people.rules import RoleKind
