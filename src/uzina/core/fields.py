@@ -1,7 +1,7 @@
 """Two kinds of column that every module uses."""
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
@@ -38,7 +38,14 @@ class CodeField(models.CharField):
         return name, path, [self.prefix, self.length, *args], kwargs
 
 
-class StateField(models.CharField):
+if TYPE_CHECKING:
+    # Reads as the States it was declared with, which a field cannot say to a type checker.
+    AnyCharField = models.CharField[Any, Any]
+else:
+    AnyCharField = models.CharField
+
+
+class StateField(AnyCharField):
     """Where a row stands in its life cycle; reads as a member of its States."""
 
     def __init__(self, states: type[States] | None = None, **kwargs: Any) -> None:

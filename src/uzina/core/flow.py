@@ -18,7 +18,7 @@ class States(StrEnum):
     label: str
     tone: str
 
-    def __new__(cls, value: str, label: str, tone: str) -> Self:
+    def __new__(cls, value: str, label: str = "", tone: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.label = label

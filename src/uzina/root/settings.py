@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy
@@ -103,6 +104,7 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 _database = urlsplit(UZINA.database.url)
+DATABASES: dict[str, Any]
 if _database.scheme == "sqlite":
     _file = Path(unquote(_database.path.removeprefix("/")))
     _file = _file.absolute()
