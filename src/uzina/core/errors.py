@@ -1,7 +1,8 @@
 """The two kinds of refusal. Everything else that goes wrong is a bug or an outage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made_by
 from typing import Any
 
 from uzina.core.text import _
@@ -40,7 +41,7 @@ class Problem:
     field: str
     code: str
     message: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = made_by(default_factory=dict)
 
     def __str__(self) -> str:
         return self.message.format(**self.facts)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Lower
 
 from uzina.core.fields import CodeField, StateField
 from uzina.people import rules
@@ -51,7 +52,7 @@ class Person(AbstractBaseUser):
         constraints = [
             models.CheckConstraint(condition=~Q(email=""), name="person_has_an_email"),
             models.UniqueConstraint(
-                models.functions.Lower("email"), name="person_email_once_in_any_case"
+                Lower("email"), name="person_email_once_in_any_case"
             ),
         ]
 
