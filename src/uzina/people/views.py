@@ -1,5 +1,6 @@
 """Pages of people: sign in, register, account, organisation."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -9,17 +10,25 @@ from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now
-from django.utils.translation import gettext, override
+from django.utils.translation import gettext, ngettext, override
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from uzina.core.errors import NotAllowed, Refused
+from uzina.core.templatetags.ui import day
 from uzina.people import access, actions, forms, queries, rules
 from uzina.people.models import Organisation, Person
 from uzina.people.types import SignedIn
 
+ENTERPRISES = {
+    rules.OrganisationKind.STARTUP,
+    rules.OrganisationKind.SME,
+    rules.OrganisationKind.LARGE_ENTERPRISE,
+    rules.OrganisationKind.OTHER,
+}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -28,6 +37,8 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Sign in with address and password; counted, so that nobody guesses for long."""
     target = _next(request)
+    if request.user.is_authenticated:
+        return redirect(target)
     form = forms.SignInForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         address = request.META.get("REMOTE_ADDR", "")
@@ -178,14 +189,66 @@ def organisation(request: SignedIn, code: str) -> HttpResponse:
     """Show an organisation with its size class and why."""
     visible = Organisation.objects.visible_to(request.user)
     found = get_object_or_404(visible.prefetch_related("related_enterprises"), code=code)
+    sized = queries.sized(found)
     context = {
         "organisation": found,
-        "sized": queries.sized(found),
-        "related": list(found.related_enterprises.all()),
-        "country": forms.COUNTRIES.get(found.country, found.country),
+        "kind": gettext(found.kind_label),
+        "sized": sized,
+        "verdict": _verdict(found, sized),
+        "reasons": _reasons(sized),
+        "facts": _facts(found),
+        "related": [
+            {"relation_label": rules.Relation(row.relation).label, **asdict(row)}
+            for row in queries.related_of(found)
+        ],
         "may_change": access.may_change_organisation(request.user, found),
     }
     return render(request, "people/organisation.html", context)
+
+
+def _verdict(found: Organisation, sized: rules.Sized) -> str:
+    if found.kind not in ENTERPRISES:
+        return gettext("The size class is for enterprises. For this organisation its kind decides.")
+    if sized.is_sme:
+        return gettext("It counts as a small or medium-sized enterprise, because:")
+    return gettext("It does not count as a small or medium-sized enterprise, because:")
+
+
+def _reasons(sized: rules.Sized) -> list[str]:
+    """Return the figures beside the ceilings of the size class, in words."""
+    ceiling = next((one for one in rules.CEILINGS if one.size is sized.size), rules.CEILINGS[-1])
+    people = ngettext(
+        "{count} person employed, related enterprises included; the limit is below {limit}.",
+        "{count} people employed, related enterprises included; the limit is below {limit}.",
+        sized.headcount,
+    )
+    return [
+        people.format(count=_number(sized.headcount), limit=_number(ceiling.headcount)),
+        gettext("A turnover of EUR {amount}; the limit is EUR {limit}.").format(
+            amount=_number(sized.turnover_eur), limit=_number(ceiling.turnover_eur)
+        ),
+        gettext(
+            "A balance sheet of EUR {amount}; the limit is EUR {limit}. Within one of the two"
+            " limits is enough."
+        ).format(amount=_number(sized.balance_eur), limit=_number(ceiling.balance_eur)),
+    ]
+
+
+def _facts(found: Organisation) -> list[tuple[str, Any]]:
+    return [
+        (gettext("Country"), forms.COUNTRIES.get(found.country, found.country)),
+        (gettext("City"), found.city),
+        (gettext("VAT number"), found.vat_number),
+        (gettext("Website"), found.website),
+        (gettext("Founded on"), day(found.founded_on)),
+        (gettext("People employed"), _number(found.headcount)),
+        (gettext("Turnover, EUR"), _number(found.turnover_eur)),
+        (gettext("Balance sheet, EUR"), _number(found.balance_eur)),
+    ]
+
+
+def _number(value: int) -> str:
+    return number_format(value, 0, force_grouping=True)
 
 
 def _organisation_page(

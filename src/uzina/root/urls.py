@@ -12,6 +12,12 @@ handler404 = "uzina.root.views.not_found"
 handler500 = "uzina.root.views.server_error"
 
 pages = [
+    path("", views.home, name="home"),
+    path("projects/", views.projects, name="projects"),
+    path("projects/<str:code>/", views.project, name="project"),
+    path("promises/", views.promises, name="promises"),
+    path("promises/<int:promise_id>/retry/", views.promise_retry, name="promise_retry"),
+    path("log/", views.log, name="log"),
     path("accessibility/", views.accessibility, name="accessibility"),
     path("appearance/", views.appearance, name="appearance"),
 ]
@@ -20,6 +26,7 @@ urlpatterns = [
     path("", include((pages, "root"))),
     path("", include("uzina.people.urls")),
     path("", include("uzina.catalogue.urls")),
+    path("", include("uzina.compute.urls")),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.urls),
 ]
