@@ -7,7 +7,9 @@ from django.db.models import F, Q
 
 from uzina.compute import rules
 from uzina.core.fields import CodeField, StateField
-from uzina.people.models import Person, Project
+from uzina.people import access as people_access
+from uzina.people import queries as people_queries
+from uzina.people.models import Person
 
 ENDED = Q(state__in=[str(state) for state in rules.ENDED])
 
@@ -58,8 +60,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     """Jobs."""
 
     def visible_to(self, person: Person) -> "JobQuerySet":
-        """Keep what person may see: those of the projects one sees."""
-        return self.filter(project__in=Project.objects.visible_to(person).values("pk"))
+        """Keep what person may see: all for operators and auditors, else one's projects'."""
+        if people_access.is_operator(person) or people_access.is_auditor(person):
+            return self
+        return self.filter(project__in=people_queries.projects_of(person).values("pk"))
 
 
 class Job(models.Model):

@@ -1,6 +1,7 @@
 """Reads worth a name."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,13 +14,29 @@ from uzina.compute.models import Cluster, Job, Partition, Usage
 from uzina.core.errors import Refused
 from uzina.core.text import _
 from uzina.ledger import queries as ledger
+from uzina.ledger import rules as ledger_rules
 from uzina.ledger.models import Allocation
-from uzina.people.models import Project
+from uzina.people import access as people_access
+from uzina.people import queries as people
+from uzina.people.models import Person, Project
 
 
 def job(code: str) -> Job:
     """Return the job of a code. Raises Job.DoesNotExist."""
     return Job.objects.select_related("project", "cluster", "submitted_by").get(code=code)  # type: ignore[no-any-return]
+
+
+def visible_project(person: Person, code: str) -> Project | None:
+    """Return the project of a code if the person may see its jobs."""
+    found = people.project(code)
+    if found is None:
+        return None
+    may_see = (
+        people_access.is_operator(person)
+        or people_access.is_auditor(person)
+        or people_access.is_member(person, found)
+    )
+    return found if may_see else None
 
 
 def jobs_of(project: Project) -> QuerySet[Job]:
@@ -48,6 +65,11 @@ def cluster() -> Cluster:
         slug=cluster_slug(), defaults={"kind": settings.UZINA.scheduler.kind}
     )
     return found
+
+
+def known_cluster() -> Cluster | None:
+    """Return the configured cluster, if it was ever seen."""
+    return Cluster.objects.filter(slug=cluster_slug()).first()
 
 
 def partitions() -> QuerySet[Partition]:
@@ -89,6 +111,54 @@ def open_allocation(project: Project, *, amount: int, now: datetime) -> Allocati
     if roomy:
         return min(roomy, key=lambda one: (one.ends_at, one.pk))
     return max(open_now, key=lambda one: (free[one.pk], -one.pk))
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a job would set aside, and of which allocation. GPU-milliseconds."""
+
+    held_gpu_ms: int
+    free_gpu_ms: int
+    allocation: Allocation
+
+    @property
+    def left_gpu_ms(self) -> int:
+        """What would be free while the job waits and runs."""
+        return self.free_gpu_ms - self.held_gpu_ms
+
+
+def price(project: Project, *, spec: rules.JobSpec, now: datetime) -> Price:
+    """Return what a job would set aside, holding nothing yet.
+
+    Raises Refused job.submit.no_allocation and what a hold of that size would be refused with.
+    """
+    amount = rules.hold_amount(spec, on=now.date())
+    allocation = open_allocation(project, amount=amount, now=now)
+    free = ledger.balance(allocation).free
+    ledger_rules.check_hold(
+        state=allocation.state,
+        starts_at=allocation.starts_at,
+        ends_at=allocation.ends_at,
+        free=free,
+        amount=amount,
+        now=now,
+    )
+    return Price(amount, free, allocation)
+
+
+def cost_so_far(job: Job, *, now: datetime) -> int:
+    """Return GPU-milliseconds: what was charged, or what a running job has used until now."""
+    if job.gpu_ms is not None:
+        return job.gpu_ms
+    if job.started_at is None:
+        return 0
+    elapsed_s = max(0, int(((job.ended_at or now) - job.started_at).total_seconds()))
+    return rules.cost(
+        gpus=job.gpus_total,
+        cpus=job.nodes * job.cpus,
+        elapsed_s=elapsed_s,
+        rate=rules.cpu_rate(job.submitted_at.date()),
+    )
 
 
 def known_rows(keys: Iterable[str]) -> set[str]:

@@ -118,24 +118,27 @@ class JobSpec:
         }
 
 
-def parse_spec(mapping: Mapping[str, Any]) -> JobSpec:
+def parse_spec(mapping: Mapping[str, Any], *, within: str = "") -> JobSpec:
     """Read a job.toml or the `spec` of the API.
+
+    within  what the description lies in, for the places of mistakes: "spec" gives "spec.name"
 
     Besides the fields of JobSpec it takes `time_limit = "1h30m"`, `memory = "256G"`, a command
     as one string, and inputs as "slug@3". Raises Invalid with every mistake at once.
     """
-    return _Reading(mapping).spec()
+    return _Reading(mapping, within).spec()
 
 
 class _Reading:
     """One pass over a description that gathers what is wrong with it."""
 
-    def __init__(self, mapping: Mapping[str, Any]) -> None:
+    def __init__(self, mapping: Mapping[str, Any], within: str) -> None:
         self.mapping = mapping
+        self.prefix = f"{within}." if within else ""
         self.problems: list[Problem] = []
 
     def wrong(self, where: str, why: str, message: str, **facts: Any) -> None:
-        self.problems.append(Problem(where, f"job.spec.{why}", message, facts))
+        self.problems.append(Problem(f"{self.prefix}{where}", f"job.spec.{why}", message, facts))
 
     def spec(self) -> JobSpec:
         known = {*JobSpec.__dataclass_fields__, "time_limit", "memory"}

@@ -4,6 +4,7 @@ The job writes it and the job is a stranger's program, so every read is bounded,
 opens plain files only, and takes what it cannot understand for absent.
 """
 
+import codecs
 import json
 import math
 import os
@@ -69,6 +70,18 @@ def chunk(run_dir: Path, path: str, *, offset: int, limit: int) -> Chunk:
         return Chunk(data, start + len(data), is_end=start + len(data) >= size)
 
 
+def whole_characters(data: bytes, *, is_end: bool) -> tuple[str, int]:
+    """Return bytes as text, and how many of them: a character cut off at the end is left for the
+    next piece, unless there is none.
+    """
+    size = len(data)
+    if not is_end:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder.decode(data)
+        size -= len(decoder.getstate()[0])
+    return data[:size].decode("utf-8", "replace"), size
+
+
 def events(run_dir: Path, *, after: int = 0) -> Lines:
     """Return what the job says of itself: started, checkpoint, done."""
     return lines(run_dir, "events.jsonl", after=after)
@@ -77,6 +90,21 @@ def events(run_dir: Path, *, after: int = 0) -> Lines:
 def metrics(run_dir: Path, *, after: int = 0) -> Lines:
     """Return what the job measured, one record a step or so."""
     return lines(run_dir, "metrics.jsonl", after=after)
+
+
+def curve(run_dir: Path) -> list[dict[str, Any]]:
+    """Return the measurements for a drawing: all of them, or the first 4 MiB and the last 1."""
+    records: list[dict[str, Any]] = []
+    after = 0
+    for _turn in range(4):
+        page = metrics(run_dir, after=after)
+        records += page.records
+        if page.next_offset == after:
+            return records
+        after = page.next_offset
+    last = chunk(run_dir, "metrics.jsonl", offset=-MAX_READ, limit=1)
+    tail = metrics(run_dir, after=max(after, last.next_offset - 1))
+    return records + list(tail.records)
 
 
 def heartbeat(run_dir: Path) -> dict[str, Any]:

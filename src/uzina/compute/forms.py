@@ -1,0 +1,107 @@
+"""Parses and re-shows what people type. Saves nothing."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy
+
+from uzina.compute import rules
+from uzina.core.errors import Invalid, Problem
+from uzina.core.forms import Form, IntegerField
+from uzina.core.text import _
+from uzina.people import queries as people
+from uzina.people.models import Person
+
+
+class JobForm(Form):
+    """A command to run, and what it needs."""
+
+    project = forms.ModelChoiceField(
+        queryset=None,
+        to_field_name="code",
+        empty_label=None,
+        label=gettext_lazy("Project"),
+        help_text=gettext_lazy("Its hours are used."),
+    )
+    name = forms.CharField(
+        max_length=80,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("So that you find it again."),
+    )
+    command = forms.CharField(
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        label=gettext_lazy("Command"),
+        help_text=gettext_lazy("As in a terminal, one program: python train.py --steps 100"),
+    )
+    gpus = IntegerField(initial=1, label=gettext_lazy("GPUs on each node"))
+    nodes = IntegerField(initial=1, label=gettext_lazy("Nodes"))
+    cpus = IntegerField(initial=1, label=gettext_lazy("CPU cores on each node"))
+    memory = forms.CharField(
+        max_length=12,
+        initial="4G",
+        label=gettext_lazy("Memory on each node"),
+        help_text=gettext_lazy("Such as 64G."),
+    )
+    time_limit = forms.CharField(
+        max_length=24,
+        initial="1h",
+        label=gettext_lazy("Time limit"),
+        help_text=gettext_lazy(
+            "Such as 2h30m. The job is stopped then. You pay for what it really uses."
+        ),
+    )
+    inputs = forms.CharField(
+        max_length=5_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=gettext_lazy("Datasets"),
+        help_text=gettext_lazy(
+            "One a line, such as ro-corpus@3. The job finds it in inputs/ro-corpus."
+        ),
+    )
+    environment = forms.CharField(
+        max_length=20_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=gettext_lazy("Environment variables"),
+        help_text=gettext_lazy("One a line, such as SEED=7."),
+    )
+
+    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
+        self.person = person
+        super().__init__(*args, **kwargs)
+        mine = people.projects_of(person).filter(state="active")
+        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+
+    def spec(self) -> rules.JobSpec:
+        """Return the description of a valid form. Raises Invalid with what the rules say."""
+        typed = self.cleaned_data
+        mapping = {name: typed[name] for name in ("name", "command", "gpus", "nodes", "cpus")} | {
+            "memory": typed["memory"].replace(" ", "").upper().removesuffix("B"),
+            "time_limit": typed["time_limit"].replace(" ", "").lower(),
+            "inputs": typed["inputs"].split(),
+            "environment": self._environment(),
+        }
+        return rules.parse_spec(mapping)
+
+    def _environment(self) -> dict[str, str]:
+        lines = [line for line in self.cleaned_data["environment"].splitlines() if line.strip()]
+        if any("=" not in line for line in lines):
+            raise Invalid(
+                [
+                    Problem(
+                        "environment",
+                        "job.spec.environment",
+                        _("Write each variable on a line of its own as NAME=value."),
+                    )
+                ]
+            )
+        pairs = (line.partition("=") for line in lines)
+        return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+    def _field_of(self, path: str) -> str | None:
+        """Mistakes inside a list stand beside the list; those of seconds beside the time."""
+        head = path.split(".", maxsplit=1)[0]
+        same = {"time_limit_s": "time_limit", "memory_mb": "memory"}
+        return super()._field_of(same.get(head, head))

@@ -1,0 +1,16 @@
+"""Addresses of the pages of jobs."""
+
+from django.urls import path
+
+from uzina.compute import views
+
+app_name = "compute"
+
+urlpatterns = [
+    path("jobs/", views.jobs, name="jobs"),
+    path("jobs/new/", views.job_new, name="job_new"),
+    path("jobs/<str:code>/", views.job, name="job"),
+    path("jobs/<str:code>/live/", views.live, name="live"),
+    path("jobs/<str:code>/log/", views.log, name="log"),
+    path("jobs/<str:code>/cancel/", views.cancel, name="cancel"),
+]
