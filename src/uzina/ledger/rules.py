@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -87,10 +87,10 @@ WAYS: Mapping[TransferKind, frozenset[tuple[AccountKind, AccountKind]]] = {
 class AllocationState(States):
     """Where an allocation stands."""
 
-    PENDING = "pending", _("Not yet open"), "quiet"
-    ACTIVE = "active", _("Open"), "good"
+    PENDING = "pending", _("Not open yet"), "quiet"
+    ACTIVE = "active", _("Open for jobs"), "good"
     FROZEN = "frozen", _("Frozen"), "bad"
-    ENDED = "ended", _("Ended"), "quiet"
+    ENDED = "ended", _("Allocation ended"), "quiet"
 
 
 S = AllocationState
@@ -355,12 +355,17 @@ def check_hold(
         )
     if state is S.PENDING:
         state = ALLOCATION.after("open", state)
-    if state is not S.ACTIVE:
+    if state is S.FROZEN:
+        raise Refused(
+            "allocation.hold.not_active",
+            _("This allocation is frozen: no job can start on it. Ask the operators why."),
+            state=str(state),
+        )
+    if state is S.ENDED:
         raise Refused(
             "allocation.hold.not_active",
             _(
-                "No job can start on this allocation: it is {state}. "
-                "Ask the factory's operators why."
+                "This allocation has ended: no job can start on it. Ask the operators for a new one."
             ),
             state=str(state),
         )
@@ -437,12 +442,12 @@ def check_balance(kind: AccountKind, balance: int) -> None:
 
 
 def hours(amount: int) -> str:
-    """Return GPU-milliseconds as GPU-hours with two decimals, for a message."""
-    return f"{amount / GPU_MS_PER_HOUR:,.2f}"
+    """Return GPU-milliseconds as GPU-hours for a message, read the same in every language."""
+    return f"{amount / GPU_MS_PER_HOUR:.4f}".rstrip("0").rstrip(".")
 
 
 def _instant(at: datetime) -> str:
-    return f"{at:%d %B %Y, %H:%M} UTC"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 # --- how books are read ---------------------------------------------------------------------

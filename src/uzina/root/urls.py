@@ -25,6 +25,7 @@ pages = [
 urlpatterns = [
     path("", include((pages, "root"))),
     path("", include("uzina.people.urls")),
+    path("", include("uzina.ledger.urls")),
     path("", include("uzina.catalogue.urls")),
     path("", include("uzina.compute.urls")),
     path("language/", set_language, name="set_language"),

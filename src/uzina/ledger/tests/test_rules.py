@@ -93,11 +93,11 @@ def test_a_hold_that_is_too_big_says_both_figures_and_what_to_do():
             starts_at=STARTS,
             ends_at=ENDS,
             free=100 * HOUR,
-            amount=101 * HOUR,
+            amount=100 * HOUR + HOUR // 2,
             now=NOW,
         )
     assert str(refused.value) == (
-        "This job needs 101.00 GPU-hours and the project has 100.00 left. "
+        "This job needs 100.5 GPU-hours and the project has 100 left. "
         "Shorten the job, use fewer GPUs, or ask for an extension."
     )
 
