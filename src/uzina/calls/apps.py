@@ -2,9 +2,15 @@
 
 from django.apps import AppConfig
 
+from uzina.core.agenda import every
+
 
 class CallsConfig(AppConfig):
     """Calls."""
 
     name = "uzina.calls"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have offers lapse, and the reserve looked at, within a minute."""
+        every("calls.lapse_offers", seconds=60)

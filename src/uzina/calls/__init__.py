@@ -1,0 +1,1 @@
+"""From a published call to an award: modes, applications, technical assessments, decisions."""

@@ -1,0 +1,293 @@
+"""From a draft to a decision."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from uzina.calls import access, queries
+from uzina.calls.actions import awards as award_actions
+from uzina.calls.models import Application, Call, Review, SavedSection
+from uzina.calls.rules import awards, clock, modes, sections
+from uzina.calls.rules.flows import APPLICATION, CallState
+from uzina.core.db import action
+from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
+from uzina.core.log import log
+from uzina.core.promises import promise
+from uzina.core.text import _
+from uzina.people.models import Organisation, Person
+
+
+@action
+def start(call: Call, *, organisation: Organisation, by: Person, now: datetime) -> Application:
+    """Start an application of an organisation to a call that is open.
+
+    Raises NotAllowed application.start.not_yours, Refused application.start.not_published,
+    application.start.not_yet_open, application.start.closed.
+    """
+    if not access.may_apply(by, organisation):
+        raise NotAllowed(
+            "application.start.not_yours",
+            _("You can apply for organisations you belong to. Register yours first."),
+        )
+    _check_published(call, "start")
+    clock.check_open(call.windows, now, verb="start")
+
+    application = Application.objects.create(
+        call=call, applicant=by, organisation=organisation, made_at=now
+    )
+    log("application.started", application.code, by=by, now=now, call=call.code)
+    return application
+
+
+def _check_published(call: Call, verb: str) -> None:
+    if call.state is not CallState.PUBLISHED:
+        raise Refused(
+            f"application.{verb}.not_published",
+            _("This call takes no applications: it is {state}. Look at the open calls."),
+            state=str(call.state),
+        )
+
+
+def _locked(application: Application) -> Application:
+    """Lock the call and then the application: the order of every writer."""
+    Call.objects.select_for_update(of=("self",)).get(pk=application.call_id)
+    return (  # type: ignore[no-any-return]
+        Application.objects.select_for_update(of=("self",))
+        .select_related("call__capacity", "organisation", "applicant")
+        .get(pk=application.pk)
+    )
+
+
+def _check_own(application: Application, by: Person, verb: str) -> None:
+    if not access.may_change(by, application):
+        raise NotAllowed(
+            f"application.{verb}.not_yours",
+            _("Only the applicant can do this with {application}."),
+            application=application.code,
+        )
+
+
+@action
+def save_section(
+    application: Application,
+    *,
+    section: str,
+    answers: Mapping[str, Any],
+    version: int,
+    by: Person,
+    now: datetime,
+) -> SavedSection:
+    """Keep one step of a draft, complete or not.
+
+    version  the version that `by` saw when they began to type; 0 before the first save
+
+    Saving the same answers again changes nothing. Raises NotAllowed application.save.not_yours,
+    Refused application.save.not_now, application.save.no_such_section,
+    application.save.changed_meanwhile, Invalid for values that cannot be kept.
+    """
+    application = (
+        Application.objects.select_for_update(of=("self",))
+        .select_related("call")
+        .get(pk=application.pk)
+    )
+    _check_own(application, by, "save")
+    APPLICATION.after("save", application.state)
+    if section not in application.call.mode.sections:
+        raise Refused(
+            "application.save.no_such_section",
+            _("This application has the sections {sections}."),
+            sections=", ".join(application.call.mode.sections),
+        )
+    parsed = sections.parse(sections.ALL[section], answers, countries=queries.country_names("en"))
+    saved = application.sections.filter(slug=section).first() or SavedSection(
+        application=application, slug=section, saved_at=now
+    )
+    if saved.pk and saved.answers == parsed:
+        return saved
+    if saved.version != version:
+        raise Refused(
+            "application.save.changed_meanwhile",
+            _(
+                "This section was saved elsewhere at {saved_at}, after you opened it. Nothing you "
+                "typed is lost: compare the two and save again."
+            ),
+            saved_at=clock.told(saved.saved_at),
+            version=saved.version,
+        )
+
+    saved.answers, saved.saved_at = parsed, now
+    saved.version += 1
+    saved.save()
+    if section == "project" and application.title != parsed.get("title", ""):
+        application.title = parsed.get("title", "")
+        application.save(update_fields=["title"])
+    log(
+        "application.section_saved",
+        application.code,
+        by=by,
+        now=now,
+        section=section,
+        version=saved.version,
+    )
+    return saved
+
+
+@action
+def submit(application: Application, *, by: Person, now: datetime) -> Application:
+    """Hand the application in: it is complete, so eligibility is decided at once, by rules.
+
+    The clock of the mode starts. The applicant is promised a mail: a receipt, or the reasons for
+    which it was declined. Raises NotAllowed application.submit.not_yours, Refused
+    application.submit.not_now, .not_published, .not_yet_open, .closed, Invalid with what is
+    missing.
+    """
+    application = _locked(application)
+    _check_own(application, by, "submit")
+    state = APPLICATION.after("submit", application.state)
+    _check_published(application.call, "submit")
+    clock.check_open(application.call.windows, now, verb="submit")
+    mode, answers = application.call.mode, queries.answers_of(application)
+    if problems := sections.incomplete(mode.sections, answers):
+        raise Invalid(problems)
+
+    site = settings.UZINA.site
+    verdict = queries.verdict_now(application)
+    application.state, application.submitted_at = state, now
+    application.due_at = clock.due_at(
+        now, working_days=mode.target_working_days, country=site.country, zone=site.timezone
+    )
+    application.months = answers["project"]["months"]
+    application.gpu_ms = mode.package_gpu_hours * awards.MS_PER_HOUR
+    application.facts = queries.organisation_facts(application.organisation)
+    application.verdict = modes.kept(verdict)
+    application.save()
+    log("application.submitted", application.code, by=by, now=now, call=application.call.code)
+    if verdict.qualifies:
+        application.state = APPLICATION.after("admit", application.state)
+        application.save(update_fields=["state"])
+        log("application.admitted", application.code, by=None, now=now, mode=mode.version)
+        promise(
+            "calls.mail_receipt",
+            key=f"receipt:{application.code}",
+            now=now,
+            application=application.code,
+        )
+    else:
+        award_actions.decline(
+            application,
+            rule="eligibility",
+            inputs={"failed": [reason.rule for reason in verdict.failed]},
+            now=now,
+        )
+    return application
+
+
+@action
+def withdraw(application: Application, *, by: Person, now: datetime) -> Application:
+    """Take an application back before it is decided. Those behind it move up.
+
+    Raises NotAllowed application.withdraw.not_yours, Refused application.withdraw.not_now.
+    """
+    application = _locked(application)
+    _check_own(application, by, "withdraw")
+    state = APPLICATION.after("withdraw", application.state)
+
+    application.state, application.ended_at, application.reserve_at = state, now, None
+    application.save(update_fields=["state", "ended_at", "reserve_at"])
+    log("application.withdrawn", application.code, by=by, now=now)
+    award_actions.offer_next(application.call, now=now)
+    return application
+
+
+@action
+def assess(
+    application: Application,
+    *,
+    is_fitting: bool,
+    is_ready: bool,
+    is_justified: bool,
+    recommended_gpu_hours: int,
+    comment: str,
+    note: str,
+    by: Person,
+    now: datetime,
+) -> Review:
+    """Give the host's technical assessment. A mode that is first in, first out decides by it.
+
+    recommended_gpu_hours  1 to the package; counts only where all three answers are yes
+    comment                for the applicant; needed where an answer is no
+    note                   for the host
+
+    Raises NotAllowed application.assess.not_assessor, application.assess.conflict, Refused
+    application.assess.already, application.assess.not_now, application.assess.amount, Invalid
+    for a refusal without a word.
+    """
+    application = _locked(application)
+    if not access.may_assess(by):
+        raise NotAllowed(
+            "application.assess.not_assessor", _("Only an assessor of the host can do this.")
+        )
+    if access.has_conflict(by, application):
+        raise NotAllowed(
+            "application.assess.conflict",
+            _("You belong to the organisation that applies. Leave this one to a colleague."),
+        )
+    if Review.objects.filter(application=application).exists():
+        raise Refused(
+            "application.assess.already",
+            _("{application} has been assessed already. Take the next one in the queue."),
+            application=application.code,
+        )
+    APPLICATION.after("assess", application.state)
+    review = Review(
+        application=application,
+        reviewer=by,
+        is_fitting=is_fitting,
+        is_ready=is_ready,
+        is_justified=is_justified,
+        recommended_gpu_ms=0,
+        comment=comment,
+        note=note,
+        made_at=now,
+    )
+    if review.is_positive:
+        review.recommended_gpu_ms = recommended_gpu_hours * awards.MS_PER_HOUR
+        awards.check_recommended(review.recommended_gpu_ms, application.gpu_ms or 0)
+    elif not comment.strip():
+        raise Invalid(
+            [
+                Problem(
+                    "comment",
+                    "application.assess.reason_missing",
+                    _("Tell the applicant why, and what would have to change."),
+                )
+            ]
+        )
+
+    review.save()
+    log(
+        "application.assessed",
+        application.code,
+        by=by,
+        now=now,
+        is_fitting=is_fitting,
+        is_ready=is_ready,
+        is_justified=is_justified,
+        recommended_gpu_ms=review.recommended_gpu_ms,
+    )
+    if review.is_positive:
+        award_actions.offer_next(application.call, now=now)
+    else:
+        award_actions.decline(
+            application,
+            rule="technical_assessment",
+            inputs={
+                "is_fitting": is_fitting,
+                "is_ready": is_ready,
+                "is_justified": is_justified,
+            },
+            now=now,
+        )
+    return review

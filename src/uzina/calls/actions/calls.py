@@ -1,0 +1,206 @@
+"""Making, publishing and archiving calls."""
+
+import copy
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from uzina.calls import access, queries
+from uzina.calls.models import Call, CutOff
+from uzina.calls.rules import modes
+from uzina.calls.rules.awards import MS_PER_HOUR
+from uzina.calls.rules.clock import Window
+from uzina.calls.rules.flows import CALL
+from uzina.core.db import action
+from uzina.core.errors import Invalid, NotAllowed, Problem
+from uzina.core.fields import new_code
+from uzina.core.log import log
+from uzina.core.text import _
+from uzina.ledger import actions as ledger
+from uzina.ledger import queries as ledger_queries
+from uzina.people.models import Person
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+RESERVED = frozenset({"new"})
+MOST_BUDGET_HOURS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What an operator says of a new call. Hours are GPU-hours.
+
+    budget_gpu_hours   what the call can grant in all
+    package_gpu_hours  what one award gives; None takes the mode's figure
+    cut_offs           deadlines in order; none for a call that is open without a break
+    """
+
+    mode: str
+    slug: str
+    title_en: str
+    title_ro: str
+    budget_gpu_hours: int
+    opens_at: datetime
+    closes_at: datetime | None = None
+    package_gpu_hours: int | None = None
+    partition: str = ""
+    cut_offs: Sequence[Window] = field(default_factory=tuple)
+
+
+@action
+def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
+    """Draft a call from a mode and open the capacity account that it grants from.
+
+    Raises NotAllowed call.create.not_operator, Invalid with every fact that cannot be.
+    """
+    if not access.may_run_calls(by):
+        raise NotAllowed("call.create.not_operator", _("Only an operator can make a call."))
+    rules = copy.deepcopy(queries.mode_data().get(facts.mode))
+    if rules is not None and facts.package_gpu_hours is not None:
+        rules["package_gpu_hours"] = facts.package_gpu_hours
+    if problems := [*_problems(facts), *_mode_problems(facts, rules)]:
+        raise Invalid(problems)
+
+    code = new_code("CAL")
+    capacity = ledger.open_capacity(
+        owner=code,
+        title=facts.title_en,
+        resource=ledger_queries.gpu_hours(),
+        amount=facts.budget_gpu_hours * MS_PER_HOUR,
+        key=f"call:{code}",
+        by=by,
+        now=now,
+    )
+    call = Call.objects.create(
+        code=code,
+        slug=facts.slug,
+        title_en=facts.title_en.strip(),
+        title_ro=facts.title_ro.strip(),
+        opens_at=facts.opens_at,
+        closes_at=facts.closes_at,
+        rules=rules,
+        capacity=capacity,
+        partition=facts.partition,
+        made_at=now,
+    )
+    CutOff.objects.bulk_create(
+        CutOff(call=call, opens_at=one.opens_at, closes_at=one.closes_at) for one in facts.cut_offs
+    )
+    log(
+        "call.created",
+        call.code,
+        by=by,
+        now=now,
+        slug=call.slug,
+        mode=facts.mode,
+        version=call.mode.version,
+        budget_gpu_hours=facts.budget_gpu_hours,
+    )
+    return call
+
+
+def _mode_problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem]:
+    if rules is None:
+        return [
+            Problem(
+                "mode",
+                "call.create.mode",
+                _("Choose one of: {modes}."),
+                {"modes": ", ".join(queries.mode_data())},
+            )
+        ]
+    try:
+        mode = modes.parse_mode(rules)
+    except Invalid as invalid:
+        return list(invalid.problems)
+    if mode.package_gpu_hours > facts.budget_gpu_hours:
+        return [
+            Problem(
+                "budget_gpu_hours",
+                "call.create.budget",
+                _("The budget must hold at least one package of {package} GPU-hours."),
+                {"package": mode.package_gpu_hours},
+            )
+        ]
+    return []
+
+
+def _problems(facts: CallFacts) -> list[Problem]:
+    problems = []
+    if not SLUG.fullmatch(facts.slug) or facts.slug in RESERVED or len(facts.slug) > 60:
+        problems.append(
+            Problem(
+                "slug",
+                "call.create.slug",
+                _("Use small letters, figures and hyphens, at most 60: playground-2026."),
+            )
+        )
+    elif Call.objects.filter(slug=facts.slug).exists():
+        problems.append(
+            Problem("slug", "call.create.slug_taken", _("There is a call with this name already."))
+        )
+    problems += [
+        Problem(name, "call.create.title", _("Write a title."))
+        for name in ("title_en", "title_ro")
+        if not getattr(facts, name).strip()
+    ]
+    if not 1 <= facts.budget_gpu_hours <= MOST_BUDGET_HOURS:
+        problems.append(
+            Problem(
+                "budget_gpu_hours",
+                "call.create.budget_range",
+                _("Write GPU-hours from 1 to {most}."),
+                {"most": MOST_BUDGET_HOURS},
+            )
+        )
+    if facts.closes_at is not None and facts.closes_at <= facts.opens_at:
+        problems.append(
+            Problem("closes_at", "call.create.period", _("The call must close after it opens."))
+        )
+    previous = facts.opens_at
+    for number, one in enumerate(facts.cut_offs):
+        if one.closes_at is None or not previous <= one.opens_at < one.closes_at:
+            problems.append(
+                Problem(
+                    f"cut_offs.{number}",
+                    "call.create.cut_off",
+                    _("Give cut-offs in order of time, each closing after it opens."),
+                )
+            )
+            break
+        previous = one.closes_at
+    return problems
+
+
+@action
+def publish(call: Call, *, by: Person, now: datetime) -> Call:
+    """Show a call to everybody; it takes applications from opens_at on.
+
+    Raises NotAllowed call.publish.not_operator, Refused call.publish.not_now.
+    """
+    call = Call.objects.select_for_update(of=("self",)).get(pk=call.pk)
+    if not access.may_run_calls(by):
+        raise NotAllowed("call.publish.not_operator", _("Only an operator can publish a call."))
+    state = CALL.after("publish", call.state)
+
+    call.state, call.published_at = state, now
+    call.save(update_fields=["state", "published_at"])
+    log("call.published", call.code, by=by, now=now, slug=call.slug)
+    return call
+
+
+@action
+def archive(call: Call, *, by: Person, now: datetime) -> Call:
+    """Take no more applications. Those that were handed in are still decided.
+
+    Raises NotAllowed call.archive.not_operator, Refused call.archive.not_now.
+    """
+    call = Call.objects.select_for_update(of=("self",)).get(pk=call.pk)
+    if not access.may_run_calls(by):
+        raise NotAllowed("call.archive.not_operator", _("Only an operator can archive a call."))
+    state = CALL.after("archive", call.state)
+
+    call.state = state
+    call.save(update_fields=["state"])
+    log("call.archived", call.code, by=by, now=now, slug=call.slug)
+    return call

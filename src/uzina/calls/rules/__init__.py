@@ -1,0 +1,1 @@
+"""Decisions of calls. Pure: values in; values or Refused out."""

@@ -1,0 +1,74 @@
+"""Who gets hours: first come, first served, within what the call has."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from uzina.core.errors import Refused
+from uzina.core.text import _
+
+MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True)
+class Queued:
+    """One eligible application, in the order in which it was submitted.
+
+    gpu_ms       what it asks for, or what its assessment recommends
+    is_assessed  the technical assessment is there and positive
+    """
+
+    code: str
+    gpu_ms: int
+    is_assessed: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Who is offered an award now, and who waits for capacity, both in order."""
+
+    offers: tuple[str, ...]
+    reserves: tuple[str, ...]
+
+
+def first_in_first_out(queue: Sequence[Queued], free_gpu_ms: int) -> Outcome:
+    """Return who is offered an award now.
+
+    free_gpu_ms  capacity that is neither granted nor promised in an open offer
+
+    Nobody overtakes: an application that is still being assessed keeps its hours set aside, and
+    where one does not fit, those behind it wait too, however little they ask. Assessed
+    applications that wait are the reserve.
+    """
+    offers, reserves = [], []
+    left, is_blocked = free_gpu_ms, False
+    for application in queue:
+        is_blocked = is_blocked or application.gpu_ms > left
+        if not is_blocked:
+            left -= application.gpu_ms
+        if application.is_assessed:
+            (reserves if is_blocked else offers).append(application.code)
+    return Outcome(tuple(offers), tuple(reserves))
+
+
+def check_answer(answer_by: datetime, now: datetime) -> None:
+    """Raise Refused award.accept.too_late from the last instant on."""
+    if now >= answer_by:
+        raise Refused(
+            "award.accept.too_late",
+            _(
+                "This offer was open until {answer_by} and has lapsed. Apply again, or write to us if "
+                "something kept you from answering."
+            ),
+            answer_by=f"{answer_by:%Y-%m-%d, %H:%M %Z}",
+        )
+
+
+def check_recommended(recommended_gpu_ms: int, package_gpu_ms: int) -> None:
+    """Raise Refused when an assessment recommends nothing or more than the package."""
+    if not 0 < recommended_gpu_ms <= package_gpu_ms:
+        raise Refused(
+            "application.assess.amount",
+            _("Recommend from 1 to {most} GPU-hours: that is the package of this call."),
+            most=package_gpu_ms // MS_PER_HOUR,
+        )

@@ -1,0 +1,413 @@
+"""Access modes: dated data, and whether an applicant qualifies under it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from uzina.core.errors import Invalid, Problem
+from uzina.core.text import _
+from uzina.people.rules import Related, size_class
+
+LANGUAGES = ("en", "ro")
+
+Fact = str | int | bool | tuple[str, ...] | None
+Facts = Mapping[str, Fact]
+Text = Mapping[str, str]
+
+FACTS = (
+    "organisation_kind",
+    "size_class",
+    "country",
+    "team_countries",
+    "civilian_purpose",
+    "contract_covers",
+    "months",
+    "gpu_hours",
+)
+"""What a rule may ask. None where it is not known yet."""
+
+CHECKS = ("one_of", "all_of", "is_true", "at_most")
+
+SECTIONS = ("project", "team", "work", "data", "ethics", "declarations")
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What to do where the fact has one of the values."""
+
+    values: tuple[str, ...]
+    text: Text
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition of a mode, its source, and what to say either way."""
+
+    key: str
+    check: Literal["one_of", "all_of", "is_true", "at_most"]
+    fact: str
+    source: str
+    yes: Text
+    no: Text
+    allowed: tuple[str, ...] = ()
+    limit: str | int | None = None
+    when_fact: str = ""
+    when_values: tuple[str, ...] = ()
+    instead: tuple[Instead, ...] = ()
+    otherwise: Text = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One access mode as it stood on a day. Units: GPU-hours, months, (working) days."""
+
+    slug: str
+    version: str
+    checked_on: date
+    title: Text
+    summary: Text
+    order: Literal["fifo"]
+    package_gpu_hours: int
+    durations_months: tuple[int, ...]
+    target_working_days: int
+    answer_days: int
+    report_months: int
+    is_extendable: bool
+    sections: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one rule found.
+
+    passed  None where the fact is not known yet
+    text    what to tell the applicant; then, where it failed, what to do
+    """
+
+    rule: str
+    passed: bool | None
+    text: Text
+    todo: Text
+    source: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a mode takes an applicant: no rule failed. `reasons` has one for each rule asked."""
+
+    mode: str
+    version: str
+    reasons: tuple[Reason, ...]
+
+    @property
+    def qualifies(self) -> bool:
+        """Tell whether nothing known speaks against it."""
+        return all(reason.passed is not False for reason in self.reasons)
+
+    @property
+    def failed(self) -> list[Reason]:
+        """The rules that were not met."""
+        return [reason for reason in self.reasons if reason.passed is False]
+
+
+UNKNOWN: Text = {
+    "en": "You are asked about this in the application.",
+    "ro": "Veți fi întrebat(ă) despre aceasta în cerere.",
+}
+
+
+def qualify(facts: Facts, mode: Mode) -> Verdict:
+    """Return whether the mode takes the applicant, with a reason for each rule.
+
+    A fact that is None is not known yet: it fails nothing, and the reason says so.
+    """
+    reasons = []
+    for rule in mode.rules:
+        if rule.when_fact and str(facts.get(rule.when_fact)) not in rule.when_values:
+            continue
+        reasons.append(_ask(rule, facts.get(rule.fact), mode))
+    return Verdict(mode.slug, mode.version, tuple(reasons))
+
+
+def _ask(rule: Rule, value: Fact, mode: Mode) -> Reason:
+    if value is None:
+        return Reason(rule.key, None, UNKNOWN, {}, rule.source)
+    limit = mode.package_gpu_hours if rule.limit == "package" else rule.limit
+    allowed = set(_allowed(rule, mode))
+    culprits: Sequence[str] = ()
+    match rule.check:
+        case "one_of":
+            passed = str(value) in allowed
+        case "all_of":
+            items = value if isinstance(value, tuple) else (str(value),)
+            culprits = sorted({item for item in items if item not in allowed})
+            passed = not culprits
+        case "is_true":
+            passed = value is True
+        case "at_most":
+            passed = int(str(value)) <= int(str(limit))
+    shown = ", ".join(culprits) if culprits else str(value)
+    text = rule.yes if passed else rule.no
+    return Reason(
+        rule=rule.key,
+        passed=passed,
+        text={language: words.format(value=shown, limit=limit) for language, words in text.items()},
+        todo={} if passed else _todo(rule, str(value)),
+        source=rule.source,
+    )
+
+
+def _allowed(rule: Rule, mode: Mode) -> Iterable[str]:
+    for word in rule.allowed:
+        if word == "durations":
+            yield from (str(months) for months in mode.durations_months)
+        else:
+            yield word
+
+
+def _todo(rule: Rule, value: str) -> Text:
+    for instead in rule.instead:
+        if value in instead.values:
+            return instead.text
+    return rule.otherwise
+
+
+def organisation_facts(
+    *,
+    kind: str,
+    country: str,
+    headcount: int | None,
+    turnover_eur: int | None,
+    balance_eur: int | None,
+    related: Sequence[Related],
+) -> dict[str, Any]:
+    """Return the facts of an organisation that rules ask; its size is None without its figures."""
+    size = None
+    if headcount is not None and turnover_eur is not None and balance_eur is not None:
+        size = str(size_class(headcount, turnover_eur, balance_eur, related).size)
+    return {"organisation_kind": str(kind), "size_class": size, "country": country}
+
+
+def kept(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as JSON-able data, to be kept with the application it was given on."""
+    return {
+        "mode": verdict.mode,
+        "version": verdict.version,
+        "qualifies": verdict.qualifies,
+        "reasons": [
+            {
+                "rule": reason.rule,
+                "passed": reason.passed,
+                "text": dict(reason.text),
+                "todo": dict(reason.todo),
+                "source": reason.source,
+            }
+            for reason in verdict.reasons
+        ],
+    }
+
+
+def in_language(text: Text, language: str) -> str:
+    """Return a text in the language, else in English, else empty."""
+    return text.get(language) or text.get("en", "")
+
+
+def resolve(raw: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return a mode file as JSON-able data with its country groups spelt out.
+
+    This is what a call keeps: it no longer depends on a file. An unknown group stays as it is,
+    for parse_mode to name.
+    """
+    data = {
+        key: value.isoformat() if isinstance(value, date) else value for key, value in raw.items()
+    }
+    data["rules"] = [
+        {
+            **rule,
+            "allowed": [
+                code
+                for word in rule.get("allowed", [])
+                for code in groups.get(word.removeprefix("group:"), [word])
+            ],
+        }
+        for rule in raw.get("rules", [])
+    ]
+    return data
+
+
+def parse_mode(raw: Mapping[str, Any]) -> Mode:
+    """Return the mode that resolved data describe.
+
+    Raises Invalid with every mistake in it, by dotted path.
+    """
+    reader = _Reader(raw)
+    mode = Mode(
+        slug=reader.text("slug"),
+        version=reader.text("version"),
+        checked_on=reader.day("checked_on"),
+        title=reader.words("title"),
+        summary=reader.words("summary"),
+        order=reader.one_of("order", ("fifo",)),  # type: ignore[arg-type]
+        package_gpu_hours=reader.count("package_gpu_hours", 10_000_000),
+        durations_months=reader.counts("durations_months", 60),
+        target_working_days=reader.count("target_working_days", 250),
+        answer_days=reader.count("answer_days", 366),
+        report_months=reader.count("report_months", 24),
+        is_extendable=reader.flag("is_extendable"),
+        sections=reader.some_of("sections", SECTIONS),
+        rules=tuple(reader.rules()),
+        sources=reader.sources(),
+    )
+    if reader.problems:
+        raise Invalid(reader.problems)
+    return mode
+
+
+class _Reader:
+    """Reads one value at a time, notes what is wrong with it, and goes on."""
+
+    def __init__(self, raw: Mapping[str, Any], path: str = "") -> None:
+        self.raw = raw
+        self.path = path
+        self.problems: list[Problem] = []
+
+    def wrong(self, key: str, message: str, **facts: Any) -> None:
+        self.problems.append(Problem(self.path + key, "mode.read.wrong", message, facts))
+
+    def text(self, key: str) -> str:
+        value = self.raw.get(key)
+        if not isinstance(value, str) or not value:
+            self.wrong(key, _("Write a text."))
+            return ""
+        return value
+
+    def one_of(self, key: str, choices: Sequence[str]) -> str:
+        value = self.raw.get(key)
+        if value not in choices:
+            self.wrong(key, _("Choose one of: {choices}."), choices=", ".join(choices))
+            return choices[0]
+        return str(value)
+
+    def some_of(self, key: str, choices: Sequence[str]) -> tuple[str, ...]:
+        value = self.raw.get(key)
+        if not isinstance(value, list) or not value or not set(value) <= set(choices):
+            self.wrong(key, _("Choose some of: {choices}."), choices=", ".join(choices))
+            return ()
+        return tuple(value)
+
+    def count(self, key: str, most: int) -> int:
+        value = self.raw.get(key)
+        if type(value) is not int or not 1 <= value <= most:
+            self.wrong(key, _("Write a whole number from 1 to {most}."), most=most)
+            return 1
+        return value
+
+    def counts(self, key: str, most: int) -> tuple[int, ...]:
+        value = self.raw.get(key)
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(type(one) is int and 1 <= one <= most for one in value)
+        ):
+            self.wrong(key, _("Write whole numbers from 1 to {most}."), most=most)
+            return ()
+        return tuple(value)
+
+    def flag(self, key: str) -> bool:
+        value = self.raw.get(key)
+        if not isinstance(value, bool):
+            self.wrong(key, _("Write true or false."))
+        return value is True
+
+    def day(self, key: str) -> date:
+        try:
+            return date.fromisoformat(str(self.raw.get(key)))
+        except ValueError:
+            self.wrong(key, _("Write a day as YYYY-MM-DD."))
+            return date.min
+
+    def words(self, key: str) -> Text:
+        value = self.raw.get(key)
+        if not isinstance(value, dict) or not all(value.get(language) for language in LANGUAGES):
+            self.wrong(
+                key, _("Write a text in each of: {languages}."), languages=", ".join(LANGUAGES)
+            )
+            return {}
+        return {language: str(value[language]) for language in LANGUAGES}
+
+    def sources(self) -> Mapping[str, str]:
+        value = self.raw.get("sources")
+        if not isinstance(value, dict):
+            self.wrong("sources", _("Name the source of each figure."))
+            return {}
+        for key in (
+            "package_gpu_hours",
+            "durations_months",
+            "target_working_days",
+            "order",
+            "is_extendable",
+            "report_months",
+            "answer_days",
+        ):
+            if not value.get(key):
+                self.wrong(f"sources.{key}", _("Name the source of this figure."))
+        return {str(key): str(source) for key, source in value.items()}
+
+    def rules(self) -> Iterable[Rule]:
+        rows = self.raw.get("rules")
+        if not isinstance(rows, list) or not rows:
+            self.wrong("rules", _("Write at least one rule."))
+            return
+        for number, row in enumerate(rows):
+            reader = _Reader(row, f"rules.{number}.")
+            yield reader.rule()
+            self.problems += reader.problems
+
+    def rule(self) -> Rule:
+        check = self.one_of("check", CHECKS)
+        allowed = self.raw.get("allowed") or []
+        limit = self.raw.get("limit")
+        if check in {"one_of", "all_of"} and not allowed:
+            self.wrong("allowed", _("Name what is allowed."))
+        for word in allowed:
+            if str(word).startswith("group:"):
+                self.wrong("allowed", _("There is no group of countries {word}."), word=str(word))
+        if check == "at_most" and limit != "package" and type(limit) is not int:
+            self.wrong("limit", _("Write a whole number, or package."))
+        when = self.raw.get("when") or {}
+        if when and when.get("fact") not in FACTS:
+            self.wrong("when.fact", _("Choose one of: {choices}."), choices=", ".join(FACTS))
+        return Rule(
+            key=self.text("key"),
+            check=check,  # type: ignore[arg-type]
+            fact=self.one_of("fact", FACTS),
+            source=self.text("source"),
+            yes=self.sentence("yes"),
+            no=self.sentence("no"),
+            allowed=tuple(str(word) for word in allowed),
+            limit=limit,
+            when_fact=str(when.get("fact", "")),
+            when_values=tuple(str(value) for value in when.get("values", [])),
+            instead=tuple(self.insteads()),
+            otherwise=self.sentence("otherwise") if "otherwise" in self.raw else {},
+        )
+
+    def insteads(self) -> Iterable[Instead]:
+        for number, row in enumerate(self.raw.get("instead") or []):
+            reader = _Reader({"text": row}, f"{self.path}instead.{number}.")
+            yield Instead(
+                tuple(str(value) for value in row.get("values", [])), reader.sentence("text")
+            )
+            self.problems += reader.problems
+
+    def sentence(self, key: str) -> Text:
+        words = self.words(key)
+        for language, text in words.items():
+            try:
+                text.format(value="", limit="")
+            except (KeyError, IndexError, ValueError):
+                self.wrong(f"{key}.{language}", _("Use only {names}."), names="{value}, {limit}")
+        return words

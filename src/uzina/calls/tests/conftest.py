@@ -1,0 +1,136 @@
+"""A published call, and applications to it in each stage."""
+
+from datetime import timedelta
+
+import pytest
+
+from uzina.calls import actions
+from uzina.calls.models import Application, Award
+from uzina.core.tests import NOW
+
+MINUTE = timedelta(minutes=1)
+
+ANSWERS = {
+    "project": {
+        "title": "A language model for Romanian",
+        "summary": "A small model that writes clear Romanian.",
+        "problem": "Public texts are hard to read.",
+        "goals": "An open model with a card.",
+        "keywords": "language model, Romanian",
+        "civilian_purpose": True,
+        "is_confidential": False,
+        "months": 3,
+    },
+    "team": {
+        "lead_name": "Ana Pop",
+        "lead_email": "ana@startup.example",
+        "lead_country": "RO",
+        "contract_covers": True,
+        "members": [{"name": "Jānis Bērziņš", "country": "LV"}],
+    },
+    "work": {
+        "task": "pretraining",
+        "parameters": 7_000_000,
+        "tokens": 100_000_000,
+        "gpu_hours": 1200,
+        "code": "Our recipe, on PyTorch 2.13.",
+        "readiness": "cpu",
+        "hardware_reason": "Training on a laptop would take months.",
+    },
+    "data": {
+        "datasets": [
+            {"title": "Public texts", "licence": "CC BY 4.0", "origin": "Our own collection"}
+        ],
+        "storage_gb": 50,
+        "has_personal_data": False,
+    },
+    "ethics": {
+        name: "We thought about it and wrote it down."
+        for name in (
+            "human_agency",
+            "privacy",
+            "fairness",
+            "wellbeing",
+            "transparency",
+            "accountability",
+        )
+    },
+    "declarations": {"is_correct": True, "accepts_terms": True, "may_publish": True},
+}
+
+
+def changed(section, **answers):
+    """Return the answers of a section with some changed."""
+    return {**ANSWERS[section], **answers}
+
+
+def fill(application, *, by, now=NOW, **sections):
+    """Save every section of a draft, with some sections replaced."""
+    for slug, answers in {**ANSWERS, **sections}.items():
+        saved = application.sections.filter(slug=slug).first()
+        actions.save_section(
+            application,
+            section=slug,
+            answers=answers,
+            version=saved.version if saved else 0,
+            by=by,
+            now=now,
+        )
+
+
+def submitted(call, org, by, *, now=NOW, **sections):
+    """Start, fill and submit an application."""
+    application = actions.start(call, organisation=org, by=by, now=now)
+    fill(application, by=by, now=now, **sections)
+    return actions.submit(application, by=by, now=now)
+
+
+def assess(application, by, *, now=NOW + MINUTE, hours=5000, **answers):
+    """Assess an application, positively unless said otherwise."""
+    values = {"is_fitting": True, "is_ready": True, "is_justified": True} | answers
+    return actions.assess(
+        Application.objects.get(pk=application.pk),
+        **values,
+        recommended_gpu_hours=hours,
+        comment="Make the code run on one GPU first.",
+        note="",
+        by=by,
+        now=now,
+    )
+
+
+def make_call(operator, **facts):
+    """Make and publish a call with a budget of 10,000 GPU-hours."""
+    values = {
+        "mode": "playground",
+        "slug": "playground",
+        "title_en": "Playground 2026",
+        "title_ro": "Playground 2026",
+        "budget_gpu_hours": 10_000,
+        "opens_at": NOW - timedelta(days=1),
+    } | facts
+    call = actions.create_call(actions.CallFacts(**values), by=operator, now=NOW)
+    return actions.publish(call, by=operator, now=NOW)
+
+
+@pytest.fixture
+def call(operator):
+    return make_call(operator)
+
+
+@pytest.fixture
+def draft(call, org, ana):
+    application = actions.start(call, organisation=org, by=ana, now=NOW)
+    fill(application, by=ana)
+    return application
+
+
+@pytest.fixture
+def eligible(draft, ana):
+    return actions.submit(draft, by=ana, now=NOW)
+
+
+@pytest.fixture
+def award(eligible, assessor):
+    assess(eligible, assessor)
+    return Award.objects.get(application=eligible)
