@@ -154,7 +154,7 @@ def grant(
     )
     (capacity,) = _locked(Q(pk=capacity.pk, kind=AccountKind.CAPACITY))
     if kept := _kept(key, asked):
-        return Allocation.objects.get(pk=kept.allocation_id)
+        return Allocation.objects.get(pk=kept.allocation_id or 0)
     rules.check_grant(ends_at, now)
     rules.check_capacity(capacity.balance, amount)
 
@@ -212,7 +212,7 @@ def hold(
     rules.check_amount(amount)
     rules.check_words(key=key, subject=subject)
     asked = rules.fingerprint("hold", allocation=allocation.code, amount=amount, subject=subject)
-    allocation, accounts = _locked_allocation(allocation)
+    allocation, accounts = _locked_allocation(allocation.pk)
     if kept := _kept(key, asked):
         return kept
     state = rules.check_hold(
@@ -349,7 +349,7 @@ def void(hold: Transfer, *, reason: str, key: str, by: Person | None, now: datet
     _check_is_hold(hold)
     rules.check_words(key=key, reason=reason)
     asked = rules.fingerprint("void", hold=hold.key, reason=reason)
-    allocation, accounts = _locked_allocation(hold.allocation)
+    allocation, accounts = _locked_allocation(hold.allocation_id or 0)
     if kept := _kept(key, asked):
         return kept
     if parts := _settled_parts([hold]).get(hold.pk):
@@ -424,7 +424,7 @@ def top_up(
     rules.check_words(key=key, reason=reason)
     rules.check_reason(reason)
     asked = rules.fingerprint("top_up", allocation=allocation.code, amount=amount, reason=reason)
-    allocation, accounts = _locked_allocation(allocation, and_capacity=allocation.capacity_id)
+    allocation, accounts = _locked_allocation(allocation.pk, and_capacity=allocation.capacity_id)
     if kept := _kept(key, asked):
         return kept
     rules.check_open(allocation.state, "top_up")
@@ -465,7 +465,7 @@ def refund(
     rules.check_words(key=key, reason=reason)
     rules.check_reason(reason)
     asked = rules.fingerprint("refund", allocation=allocation.code, amount=amount, reason=reason)
-    allocation, accounts = _locked_allocation(allocation)
+    allocation, accounts = _locked_allocation(allocation.pk)
     if kept := _kept(key, asked):
         return kept
     rules.check_open(allocation.state, "refund")
@@ -503,7 +503,7 @@ def expire(
     if by is not None:
         rules.check_reason(reason)
     asked = rules.fingerprint("expire", allocation=allocation.code, reason=reason)
-    allocation, accounts = _locked_allocation(allocation)
+    allocation, accounts = _locked_allocation(allocation.pk)
     if _kept(key, asked):
         return allocation
     state = rules.ALLOCATION.after("expire", allocation.state)
@@ -524,7 +524,7 @@ def expire(
 @action
 def open_allocation(allocation: Allocation, *, by: Person | None, now: datetime) -> Allocation:
     """Open a pending allocation whose period has begun. Doing it again changes nothing."""
-    allocation, _accounts = _locked_allocation(allocation)
+    allocation, _accounts = _locked_allocation(allocation.pk)
     if allocation.state is AllocationState.PENDING and rules.is_within(
         allocation.starts_at, allocation.ends_at, now
     ):
@@ -563,7 +563,7 @@ def _turn(
     _check_may_correct(by, verb)
     rules.check_words(key=verb, reason=reason)
     rules.check_reason(reason)
-    allocation, _accounts = _locked_allocation(allocation)
+    allocation, _accounts = _locked_allocation(allocation.pk)
     state = rules.ALLOCATION.after(verb, allocation.state)
 
     _move_to(allocation, state)
@@ -592,12 +592,12 @@ def _locked(which: Q) -> list[Account]:
 
 
 def _locked_allocation(
-    allocation: Allocation, *, and_capacity: int | None = None
+    pk: int, *, and_capacity: int | None = None
 ) -> tuple[Allocation, dict[str, Account]]:
     """Lock an allocation's accounts, perhaps with its capacity, and read what they guard."""
-    accounts = _locked(Q(allocation=allocation.pk) | Q(pk=and_capacity))
+    accounts = _locked(Q(allocation=pk) | Q(pk=and_capacity))
     return (
-        Allocation.objects.get(pk=allocation.pk),
+        Allocation.objects.get(pk=pk),
         {account.kind: account for account in accounts},
     )
 

@@ -157,6 +157,11 @@ class Transfer(models.Model):
                 condition=Q(amount__gt=0, amount__lte=rules.LARGEST),
                 name="transfer_moves_something",
             ),
+            models.CheckConstraint(
+                condition=Q(kind="fund", allocation__isnull=True)
+                | (~Q(kind="fund") & Q(allocation__isnull=False)),
+                name="transfer_kind_fits_its_place",
+            ),
             models.UniqueConstraint(fields=["key"], name="transfer_key_once"),
         ]
 

@@ -119,7 +119,8 @@ def due(now: datetime) -> tuple[list[Allocation], list[Allocation]]:
     rows = Allocation.objects.exclude(state=rules.AllocationState.ENDED).filter(
         Q(ends_at__lte=now) | Q(state=rules.AllocationState.PENDING, starts_at__lte=now)
     )
-    opening, ending = [], []
+    opening: list[Allocation] = []
+    ending: list[Allocation] = []
     for row in rows.order_by("pk"):
         (ending if row.ends_at <= now else opening).append(row)
     return opening, ending

@@ -566,7 +566,8 @@ def test_the_database_refuses_postings_that_are_not_one_out_and_one_in(allocatio
 
 
 @pytest.mark.parametrize(
-    "change", [{"amount": 0}, {"amount": -1}, {"amount": 2**53}, {"kind": "gift"}]
+    "change",
+    [{"amount": 0}, {"amount": -1}, {"amount": 2**53}, {"kind": "gift"}, {"kind": "grant"}],
 )
 def test_the_database_refuses_a_transfer_that_cannot_be(allocation, change):
     with pytest.raises(IntegrityError), transaction.atomic():
