@@ -168,7 +168,7 @@ def submit_job(request: SignedIn, body: JobIn) -> Status[Job]:
 def list_jobs(
     request: SignedIn,
     project: Code = "",
-    state: Annotated[str, Field(max_length=16)] = "",
+    state: rules.JobState | None = None,
     limit: int = 50,
     cursor: Annotated[str, Field(max_length=20)] = "",
 ) -> dict[str, Any]:

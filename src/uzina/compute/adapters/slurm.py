@@ -272,7 +272,7 @@ def read_sbatch(ran: Ran, *, now_s: int) -> Accepted | Rejected | Unknown:
         raise SchedulerDown(ran.stderr.strip()[-500:])
     reasons = REFUSAL.findall(ran.stderr)
     if ran.code == 1 and reasons:
-        return Rejected(reasons[-1].strip()[:500])
+        return Rejected("; ".join(dict.fromkeys(one.strip() for one in reasons))[:500])
     return Unknown(f"sbatch ended with {ran.code}: {(ran.stderr or ran.stdout).strip()[-500:]}")
 
 
@@ -459,7 +459,8 @@ class SlurmScheduler:
     def find(self, key: str, *, since_s: int) -> list[Sight]:
         """Return the jobs of this key from queue and accounting; both must answer.
 
-        A submission Slurm refused may leave a row without an allocation: that is no job.
+        A submission that Slurm took and then refused leaves a failed row without an allocation:
+        it is found too, and ends the job.
         """
         queued = self._squeue()
         window = sacct_window(self.account, since_s - 3600, EVERY_STATE)

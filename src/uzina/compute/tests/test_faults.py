@@ -300,7 +300,19 @@ def test_fifty_jobs_through_real_slurm_are_charged_to_the_exact_sum_of_its_accou
     jobs = work_until_settled(*[job.code for job in jobs], seconds=240)
 
     told = subprocess.run(
-        ["sacct", "-n", "-P", "-X", "-D", "-A", "uzina", "-S", "now-1hour", "-o", "JobName,ElapsedRaw,AllocTRES"],
+        [
+            "sacct",
+            "-n",
+            "-P",
+            "-X",
+            "-D",
+            "-A",
+            "uzina",
+            "-S",
+            "now-1hour",
+            "-o",
+            "JobName,ElapsedRaw,AllocTRES",
+        ],
         env=os.environ | {"SLURM_CONF": SLURM_CONF},
         capture_output=True,
         text=True,
