@@ -92,6 +92,9 @@ def execute(recipe: Recipe, run: RunDirectory) -> int:
         check_same_run(run, recipe, chosen)
     except BadConfig as error:
         return refuse(run, error)
+    # OpenMP's threads otherwise spin while they wait, which on a shared machine costs more than
+    # it gains. It is read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module = importlib.import_module(f"uzina_recipes.recipes.{recipe.slug}.run")
     try:
         with run:

@@ -121,6 +121,7 @@ def check(folder: Path, tokens: torch.Tensor) -> dict[str, Any]:
         import transformers  # noqa: PLC0415 - optional, and slow to import
     except ImportError:
         return {"checked": False, "why": "transformers is not installed here"}
+    transformers.utils.logging.disable_progress_bar()
     ours, _ = read(folder)
     theirs = transformers.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():

@@ -94,6 +94,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def files_under(folder: Path) -> list[Path]:
+    """Every file below a folder, sorted; linked folders are followed, as inputs may be links."""
+    return sorted(
+        Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names
+    )
+
+
 def folder_digest(folder: Path) -> dict[str, Any]:
     """What lies in a folder: files with sizes and SHA-256, and one digest over all of them.
 
@@ -105,8 +112,7 @@ def folder_digest(folder: Path) -> dict[str, Any]:
             "bytes": path.stat().st_size,
             "sha256": file_sha256(path),
         }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        for path in files_under(folder)
     ]
     lines = "".join(f"{file['sha256']} {file['bytes']} {file['path']}\n" for file in files)
     return {"digest": hashlib.sha256(lines.encode()).hexdigest(), "files": files}
@@ -169,8 +175,10 @@ class RunDirectory:
 
     def __enter__(self) -> Self:
         """Start beating, and take SIGTERM and SIGUSR1 as a wish to stop."""
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, self.notice)
+        self.handlers = {
+            number: signal.signal(number, self.notice)
+            for number in (signal.SIGTERM, signal.SIGUSR1)
+        }
         self.beat()
         self.thread = threading.Thread(target=self.keep_beating, daemon=True)
         self.thread.start()
@@ -182,9 +190,11 @@ class RunDirectory:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop beating."""
+        """Stop beating, and give the signals back."""
         self.ended.set()
         self.thread.join()
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
     def notice(self, number: int, frame: FrameType | None) -> None:
         """Remember a signal; the loop asks for it at the next step."""
@@ -279,7 +289,7 @@ class RunDirectory:
 
         Raises Failed when there is none, or more than one.
         """
-        found = sorted(path.parent for path in (self.path / "inputs").rglob(file))
+        found = [path.parent for path in files_under(self.path / "inputs") if path.name == file]
         if len(found) == 1:
             return found[0]
         if not found:

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from uzina_recipes import shards
 from uzina_recipes.recipes.prepare import duplicates, texts
-from uzina_recipes.run_directory import Failed, RunDirectory, Stopped, file_sha256, say
+from uzina_recipes.run_directory import Failed, RunDirectory, Stopped, file_sha256, files_under, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,8 +98,8 @@ DOCUMENT_RULES = (
 
 def input_files(run: RunDirectory) -> list[Path]:
     """The .jsonl and .jsonl.xz files staged under inputs/, sorted; Failed when there are none."""
-    folder = run.path / "inputs"
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith((".jsonl", ".jsonl.xz")))
+    staged = files_under(run.path / "inputs")
+    found = [path for path in staged if path.name.endswith((".jsonl", ".jsonl.xz"))]
     if not found:
         raise Failed(
             "No input holds documents: stage a dataset version with .jsonl or .jsonl.xz files "

@@ -1,0 +1,1 @@
+"""Tests of the recipes; the models are small and take seconds."""
