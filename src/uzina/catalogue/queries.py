@@ -1,7 +1,7 @@
 """Reads worth a name."""
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,12 @@ def _unknown(slug: str, number: int) -> Refused:
 def versions_made_by(job: str) -> QuerySet[Version]:
     """Return the versions a job made."""
     found: QuerySet[Version] = Version.objects.whole().filter(made_by_job=job).order_by("pk")
+    return found
+
+
+def same_content(dataset: Dataset, files: Iterable[rules.File]) -> Version | None:
+    """Return the version of the dataset that holds exactly these files; None when none does."""
+    found: Version | None = dataset.versions.filter(digest=rules.digest(files)).first()
     return found
 
 

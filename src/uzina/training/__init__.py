@@ -1,0 +1,1 @@
+"""Recipes, the runs they make, and the models that come of them, documented."""

@@ -1,0 +1,1 @@
+"""Decisions about runs, models and their documents. Pure."""
