@@ -89,7 +89,10 @@ class Calls(Part):
         return self.transport.get(f"/calls/calls/{slug}")
 
     def qualify(self, facts: Mapping[str, Any]) -> Json:
-        """Return whether an organisation like this qualifies, and why. Needs no token."""
+        """Return for each mode whether an organisation qualifies, and why. Needs no token.
+
+        facts  `organisation` (kind, country, figures, related), and of the work what is known
+        """
         return self.transport.post("/calls/qualify", dict(facts))
 
     def apply(self, call: str, *, organisation: str) -> Json:
@@ -106,9 +109,17 @@ class Calls(Part):
         """Return one application."""
         return self.transport.get(f"/calls/applications/{code}")
 
-    def save_section(self, code: str, section: str, answers: Mapping[str, Any]) -> Json:
-        """Save one step of an application."""
-        return self.transport.put(f"/calls/applications/{code}/sections/{section}", dict(answers))
+    def save_section(
+        self, code: str, section: str, answers: Mapping[str, Any], *, version: int
+    ) -> Json:
+        """Save one step of an application, complete or not; `problems` says what is missing.
+
+        version  of the section that the answers were typed into, 0 before the first save
+        """
+        return self.transport.put(
+            f"/calls/applications/{code}/sections/{section}",
+            {"version": version, "answers": dict(answers)},
+        )
 
     def submit(self, code: str) -> Json:
         """Hand an application in."""

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,41 +184,87 @@ class Story:
     def open_call(self) -> None:
         """The operator opens a Playground call with a budget."""
         operator = self._as(self.cast.operator)
-        call = operator.calls.open(answers.CALL)
-        call = operator.calls.publish(call["slug"])
+        known = {one["slug"]: one for one in operator.calls.calls()}
+        call = known.get(answers.CALL["slug"])
+        if call is None:
+            opens_at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+            call = operator.calls.open(answers.CALL | {"opens_at": opens_at.isoformat()})
+        if call["state"] == "draft":
+            call = operator.calls.publish(call["slug"])
         self.facts["call"] = call["slug"]
-        self.teller.fact(f"{call['slug']}: {call['state']}.")
+        self.teller.fact(
+            f"{call['title']}: {call['package_gpu_hours']:,} GPU-hours each, first come, first "
+            f"served, an answer within {call['target_working_days']} working days."
+        )
 
     # --- 2 ---
 
     def apply(self) -> None:
         """A start-up learns that it qualifies, applies, is assessed and accepts."""
         lead = self._registered(self.cast.lead)
+        hours = self._qualify(lead)
         organisation = self._organisation(lead, answers.ORGANISATION)
-        verdict = lead.calls.qualify(self._qualify_facts(organisation))
-        self._must(verdict["qualifies"], f"the start-up does not qualify: {verdict}")
-        for reason in verdict["reasons"]:
-            self.teller.fact(reason["text"])
-        estimate = lead.sizing.estimate(answers.ESTIMATE)
-        hours = estimate["gpu_hours_to_ask"]
-        self.teller.fact(f"Estimate: {hours:,} GPU-hours.")
-        application = self._fill(lead, organisation, self.cast.lead, hours)
-        lead.calls.submit(application)
-        self.facts["application"] = application
-        self._wait_application(lead, application, {"eligible"})
-        self.teller.fact(f"{application} is complete and eligible.")
+        self.teller.fact(f"{organisation['name']} is a {organisation['size_class']} enterprise.")
+        code = self._submitted(lead, organisation, hours)
+        self._wait_application(lead, code, {"eligible", "awarded"})
+        self.teller.fact(f"{code} is complete and eligible.")
         assessor = self._as(self.cast.assessor)
-        assessor.calls.assess(application, answers.ASSESSMENT)
-        awarded = self._wait_application(lead, application, {"awarded"})
-        award = lead.calls.accept(awarded["award"])
-        self.facts |= {"award": award["code"], "project": award["project"]}
+        if lead.calls.application(code)["assessment"] is None:
+            verdict = answers.ASSESSMENT | {"recommended_gpu_hours": hours}
+            assessor.calls.assess(code, verdict)
+        awarded = self._wait_application(lead, code, {"awarded"})
+        award = lead.calls.award(awarded["award"])
+        if award["state"] == "offered":
+            award = lead.calls.accept(award["code"])
         allocation = next(lead.ledger.allocations(project=award["project"]))
-        self.facts["allocation"] = allocation["code"]
+        self.facts |= {
+            "award": award["code"],
+            "project": award["project"],
+            "allocation": allocation["code"],
+        }
         self.teller.fact(
-            f"{award['code']} is accepted: {award['project']} has "
-            f"{award['gpu_ms'] // (3600 * MS):,} GPU-hours."
+            f"{award['code']} is accepted: {award['project']} has {award['gpu_hours']:,.0f} "
+            f"GPU-hours until {award['ends_at'][:10]}."
         )
         self._second_applicant()
+
+    def _qualify(self, client: Client) -> int:
+        """Tell why the start-up qualifies and return the GPU-hours to ask for."""
+        estimate = client.sizing.estimate(answers.ESTIMATE)
+        hours = min(int(estimate["gpu_hours_to_ask"]), self._package(client))
+        verdicts = client.calls.qualify(answers.qualify_facts(gpu_hours=hours))
+        mine = next(one for one in verdicts if one["mode"] == answers.CALL["mode"])
+        self._must(mine["qualifies"], f"the start-up does not qualify: {mine['reasons']}")
+        self.teller.fact("You qualify, because:")
+        for reason in mine["reasons"]:
+            if reason["passed"]:
+                self.teller.fact(f"  {reason['text']}")
+        self.teller.fact(f"Estimate: {hours:,} GPU-hours to ask for.")
+        return hours
+
+    def _package(self, client: Client) -> int:
+        return int(client.calls.call(self.facts["call"])["package_gpu_hours"])
+
+    def _submitted(self, client: Client, organisation: Json, hours: int) -> str:
+        """Return an application that is handed in: filled in now, or before an interruption."""
+        for one in client.calls.applications():
+            if one["state"] not in {"draft", "withdrawn", "declined"}:
+                self.facts["application"] = one["code"]
+                return str(one["code"])
+        draft = next((one for one in client.calls.applications() if one["state"] == "draft"), None)
+        draft = draft or client.calls.apply(self.facts["call"], organisation=organisation["code"])
+        code = draft["code"]
+        versions = {
+            one["slug"]: one["version"] for one in client.calls.application(code)["sections"]
+        }
+        who = self.cast.lead
+        filled = answers.sections(name=who.name, email=who.email, gpu_hours=hours)
+        for slug, given in filled.items():
+            saved = client.calls.save_section(code, slug, given, version=versions[slug])
+            self._must(saved["is_complete"], f"section {slug} lacks {saved['problems']}")
+        client.calls.submit(code)
+        self.facts["application"] = code
+        return str(code)
 
     def _second_applicant(self) -> None:
         """Another start-up begins an application and leaves it half filled in."""
@@ -225,15 +272,7 @@ class Story:
         organisation = self._organisation(client, answers.SECOND_ORGANISATION)
         if next(client.calls.applications(), None) is None:
             draft = client.calls.apply(self.facts["call"], organisation=organisation["code"])
-            client.calls.save_section(draft["code"], "project", answers.PROJECT)
-
-    def _fill(self, client: Client, organisation: Json, who: Login, hours: int) -> str:
-        """Fill in a draft section by section and return its code."""
-        draft = client.calls.apply(self.facts["call"], organisation=organisation["code"])
-        filled = answers.sections(name=who.name, email=who.email, gpu_hours=hours)
-        for slug, given in filled.items():
-            client.calls.save_section(draft["code"], slug, given)
-        return str(draft["code"])
+            client.calls.save_section(draft["code"], "project", answers.PROJECT, version=0)
 
     # --- 3 ---
 
@@ -241,23 +280,24 @@ class Story:
         """The corpus is registered with licence and checksums, and prepared as a job."""
         lead = self._as(self.cast.lead)
         about = json.loads((self.corpus / "corpus.json").read_text())
-        lead.catalogue.register(
-            {
-                "slug": CORPUS,
-                "title": about["title"]["en"],
-                "description": answers.CORPUS_DESCRIPTION,
-                "licence": answers.CORPUS_LICENCE,
-                "languages": about["languages"],
-                "project": self.facts["project"],
-            }
-        )
+        if CORPUS not in {one["slug"] for one in lead.catalogue.datasets()}:
+            lead.catalogue.register(
+                {
+                    "slug": CORPUS,
+                    "title": about["title"]["en"],
+                    "description": answers.CORPUS_DESCRIPTION,
+                    "licence": answers.CORPUS_LICENCE,
+                    "languages": about["languages"],
+                    "project": self.facts["project"],
+                }
+            )
         paths = files_under(self.corpus)
         version = lead.catalogue.add_version(CORPUS, paths=paths, note="As shipped.")
         self.teller.fact(
             f"{version['reference']}: {about['documents']:,} documents, "
             f"{about['bytes'] / 1e6:.1f} MB, languages {' and '.join(about['languages'])}."
         )
-        run = self._run("prepare", self.size.prepare, inputs=[version["reference"]], gpus=0)
+        run = self._run("prepare", self.size.prepare, inputs=[version["reference"]], gpus=0, name=DATA)
         self.facts |= {"corpus": version["reference"], "data": run["output"]}
         self.teller.fact(f"{run['code']} made {run['output']}.")
 
@@ -267,7 +307,7 @@ class Story:
         """A model is trained, killed in the middle, and goes on with the same samples and losses."""
         lead = self._as(self.cast.lead)
         run = self._start(
-            "train", self.size.train, inputs=[self.facts["data"]], gpus=1, model=MODEL
+            "train", self.size.train, inputs=[self.facts["data"]], gpus=1, name=MODEL
         )
         first = run["job"]
         self._follow(first, until=self.size.kill_step)
@@ -286,7 +326,9 @@ class Story:
     def _compare(self, resumed: str) -> None:
         """Run the same training unbroken past the kill, and compare every step."""
         lead = self._as(self.cast.lead)
-        run = self._start("train", self.size.train, inputs=[self.facts["data"]], gpus=1)
+        run = self._start(
+            "train", self.size.train, inputs=[self.facts["data"]], gpus=1, name=f"{MODEL}-unbroken"
+        )
         self._follow(run["job"], until=self.size.kill_step + self.size.beyond)
         lead.training.stop(run["code"])
         self._wait_job(run["job"])
@@ -337,17 +379,17 @@ class Story:
     def account(self) -> None:
         """What was granted, spent and is left, beside what the scheduler measured."""
         lead = self._as(self.cast.lead)
-        allocation = lead.ledger.allocation(self.facts["allocation"])
+        balance = lead.ledger.allocation(self.facts["allocation"])["balance"]
         jobs = list(lead.compute.jobs(project=self.facts["project"]))
         charged = sum(job["gpu_ms"] for job in jobs)
         self._must(
-            charged == allocation["spent"],
-            f"the jobs cost {charged} GPU-ms and the statement says {allocation['spent']}",
+            charged == balance["spent"],
+            f"the jobs cost {charged} GPU-ms and the statement says {balance['spent']}",
         )
         self.facts["gpu_seconds"] = {
-            "granted": allocation["granted"] / MS,
-            "spent": allocation["spent"] / MS,
-            "left": allocation["free"] / MS,
+            "granted": balance["granted"] / MS,
+            "spent": balance["spent"] / MS,
+            "left": balance["free"] / MS,
         }
         self.teller.fact(f"{len(jobs)} jobs, {charged / MS:,.3f} GPU-seconds, as measured.")
 
@@ -390,6 +432,7 @@ class Story:
         *,
         inputs: Sequence[str],
         gpus: int,
+        name: str = "",
         model: str = "",
     ) -> Json:
         return self._as(self.cast.lead).training.start(
@@ -398,7 +441,8 @@ class Story:
                 "recipe": recipe,
                 "params": dict(params),
                 "inputs": list(inputs),
-                "model": model,
+                "name": name,
+                "model": model or None,
                 "gpus": gpus,
                 "cpus": self.size.cpus,
                 "memory_mb": self.size.memory_mb,
@@ -445,7 +489,7 @@ class Story:
         seen = self._wait_job(job)
         if seen["state"] != "done":
             log = self._as(self.cast.lead).compute.logs(job, stream="stderr", offset=-2000)
-            raise StoryFailed(f"{job} is {seen['state']}: {seen['reason']}\n{log['text']}")
+            raise StoryFailed(f"{job} is {seen['state']}: {seen['why']}\n{log['text']}")
 
     def _wait_run(self, run: str) -> Json:
         """Return a run once what it made is registered."""

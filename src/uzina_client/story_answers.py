@@ -2,9 +2,30 @@
 
 from typing import Any
 
-MODE = "playground"
-BUDGET_GPU_HOURS = 50_000
 MONTHS = 3
+
+CALL: dict[str, Any] = {
+    "mode": "playground",
+    "slug": "playground",
+    "title_en": "Playground access to the RO AI Factory",
+    "title_ro": "Acces Playground la RO AI Factory",
+    "budget_gpu_hours": 50_000,
+}
+
+ASSESSMENT: dict[str, Any] = {
+    "is_fitting": True,
+    "is_ready": True,
+    "is_justified": True,
+    "comment": "The code runs on a CPU and the plan is sound. Begin with the small model.",
+    "note": "Known recipe, no special needs.",
+}
+
+CORPUS_LICENCE = "mixed-see-files"
+
+CORPUS_DESCRIPTION = (
+    "Handbooks, manuals, manual pages and interface texts of Debian and of free software, in "
+    "Romanian and English, one document a line with its source and licence."
+)
 
 ORGANISATION: dict[str, Any] = {
     "name": "Graiul Digital SRL",
@@ -44,8 +65,8 @@ SECOND_ORGANISATION: dict[str, Any] = {
 }
 
 ESTIMATE: dict[str, Any] = {
-    "parameters": 350_000_000,
-    "tokens": 7_000_000_000,
+    "parameters": 1_300_000_000,
+    "tokens": 26_000_000_000,
     "device": "h100",
     "devices": 4,
 }
@@ -126,4 +147,22 @@ def sections(*, name: str, email: str, gpu_hours: int) -> dict[str, dict[str, An
         "data": DATA,
         "ethics": ETHICS,
         "declarations": DECLARATIONS,
+    }
+
+
+def qualify_facts(*, gpu_hours: int) -> dict[str, Any]:
+    """Return what the start-up says of itself before it applies."""
+    facts = ORGANISATION
+    return {
+        "organisation": {
+            "kind": facts["kind"],
+            "country": facts["country"],
+            "headcount": facts["headcount"],
+            "turnover_eur": facts["turnover_eur"],
+            "balance_eur": facts["balance_eur"],
+            "related": facts["related_enterprises"],
+        },
+        "civilian_purpose": True,
+        "months": MONTHS,
+        "gpu_hours": gpu_hours,
     }

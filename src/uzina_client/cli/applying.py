@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from uzina_client.cli.shell import USAGE, Shell, Stopped, column, command, gpu_time
+from uzina_client.problems import Problem
 
+INVALID = 422
 CALL_COLUMNS = [
     column("Call", "slug"),
     column("Title", "title"),
@@ -46,37 +48,70 @@ def register(app: typer.Typer) -> None:
 
 
 def list_calls(shell: Shell) -> None:
-    """List the open calls."""
-    shell.table(shell.anyone.calls.calls(), CALL_COLUMNS, empty="No call is open.")
+    """List the calls, newest first."""
+    shell.table(shell.client.calls.calls(), CALL_COLUMNS, empty="No call is open.")
 
 
 def show_call(shell: Shell, slug: Annotated[str, typer.Argument(help="A call.")]) -> None:
     """Show one call: for whom, how much, for how long."""
-    call = shell.anyone.calls.call(slug)
-    shell.show(call, _lines(call))
+    call = shell.client.calls.call(slug)
+    shell.show(
+        call,
+        [
+            ("Call", call["slug"]),
+            ("Title", call["title"]),
+            ("State", call["state"]),
+            ("Open now", call["is_open"]),
+            ("In short", call["summary"]),
+            ("Opens", call["opens_at"]),
+            ("Closes", call["closes_at"] or "never"),
+            ("Package", f"{call['package_gpu_hours']:,} GPU-hours"),
+            ("Months", call["durations_months"]),
+            ("Answer within", f"{call['target_working_days']} working days"),
+        ],
+    )
 
 
 def qualify(
     shell: Shell,
-    call: Annotated[str, typer.Argument(help="A call; see uzina calls list.")],
     kind: Annotated[str, typer.Option(help="startup, sme, large_enterprise, university, …")],
     country: Annotated[str, typer.Option(help="Two letters: RO.")],
-    headcount: Annotated[int, typer.Option(help="People employed.", min=0)] = 0,
-    turnover_eur: Annotated[int, typer.Option(help="A year, whole euro.", min=0)] = 0,
-    balance_eur: Annotated[int, typer.Option(help="Balance sheet, whole euro.", min=0)] = 0,
+    headcount: Annotated[int | None, typer.Option(help="People employed.", min=0)] = None,
+    turnover_eur: Annotated[int | None, typer.Option(help="A year, whole euro.", min=0)] = None,
+    balance_eur: Annotated[int | None, typer.Option(help="Balance sheet, euro.", min=0)] = None,
+    months: Annotated[int | None, typer.Option(help="For how long.", min=1)] = None,
+    gpu_hours: Annotated[int | None, typer.Option(help="How much.", min=1)] = None,
 ) -> None:
-    """Say whether an organisation qualifies for a call, and why. Needs no sign-in."""
-    answer = shell.anyone.calls.qualify(
+    """Say for each access mode whether an organisation qualifies, and why. Needs no sign-in."""
+    verdicts = shell.anyone.calls.qualify(
         {
-            "call": call,
-            "kind": kind,
-            "country": country,
-            "headcount": headcount,
-            "turnover_eur": turnover_eur,
-            "balance_eur": balance_eur,
+            "organisation": {
+                "kind": kind,
+                "country": country,
+                "headcount": headcount,
+                "turnover_eur": turnover_eur,
+                "balance_eur": balance_eur,
+            },
+            "months": months,
+            "gpu_hours": gpu_hours,
         }
     )
-    shell.show(answer, _lines(answer))
+    lines = [
+        line
+        for verdict in verdicts
+        for line in (
+            (verdict["title"], "you qualify" if verdict["qualifies"] else "not as you are now"),
+            *((_mark(one["passed"]), one["text"] or one["todo"]) for one in verdict["reasons"]),
+        )
+    ]
+    shell.show(verdicts, lines)
+
+
+def _mark(passed: bool | None) -> str:  # noqa: FBT001 - what a rule found
+    """Return a rule's finding in a word."""
+    if passed is None:
+        return "open"
+    return "yes" if passed else "no"
 
 
 def apply(
@@ -98,20 +133,20 @@ def apply(
         draft = calls.apply(call, organisation=organisation or _only_organisation(shell))
         shell.say(f"Draft {draft['code']}. Go on with it by --application {draft['code']}.")
     answers = _read(file) if file else {}
-    for section in draft["sections"]:
-        given = answers.pop(section["slug"], None)
-        if given is None and file:
-            continue
-        if given is None:
-            given = _answers(shell, section)
-        draft = calls.save_section(draft["code"], section["slug"], given)
-        shell.say(f"Saved: {section['title']}.")
-    if answers:
+    unknown = set(answers) - {section["slug"] for section in draft["sections"]}
+    if unknown:
         raise Stopped(
-            f"{file} has sections the form has not: {', '.join(answers)}. The others are saved.",
+            f"{file} has sections that the form has not: {', '.join(sorted(unknown))}. "
+            f"It has {', '.join(section['slug'] for section in draft['sections'])}.",
             code=USAGE,
-            step=f"uzina applications show {draft['code']}",
         )
+    for section in draft["sections"]:
+        if file:
+            if given := answers.get(section["slug"]):
+                _save(shell, draft["code"], section, given)
+        else:
+            _ask(shell, draft["code"], section)
+    draft = calls.application(draft["code"])
     if submit_it:
         draft = calls.submit(draft["code"])
     show(shell, draft)
@@ -166,12 +201,15 @@ def show(shell: Shell, application: Any) -> None:
             ("Call", application["call"]),
             ("Organisation", application["organisation"]),
             ("State", application["state"]),
-            ("Submitted", application.get("submitted_at")),
-            ("Award", application.get("award")),
-            ("You can", application.get("allowed")),
+            ("Submitted", application["submitted_at"]),
+            ("Title", application["title"]),
+            ("Award", application["award"]),
+            ("Next", application["next"]["text"]),
+            ("By", application["next"]["at"]),
+            ("You can", application["allowed"]),
             *(
                 (one["title"], "complete" if one["is_complete"] else "to do")
-                for one in application.get("sections", [])
+                for one in application["sections"]
             ),
         ],
     )
@@ -182,27 +220,57 @@ def _show_award(shell: Shell, award: Any) -> None:
         award,
         [
             ("Award", award["code"]),
-            ("Application", award.get("application")),
+            ("Application", award["application"]),
             ("State", award["state"]),
-            ("Granted", gpu_time(award.get("gpu_ms"))),
-            ("From", award.get("starts_at")),
-            ("Until", award.get("ends_at")),
-            ("Project", award.get("project")),
+            ("Offered", gpu_time(award["gpu_ms"])),
+            ("Answer by", award["answer_by"] if award["state"] == "offered" else None),
+            ("From", award["starts_at"]),
+            ("Until", award["ends_at"]),
+            ("Project", award["project"]),
         ],
     )
 
 
-def _answers(shell: Shell, section: Any) -> dict[str, Any]:
-    """Ask for every field of a section; what was answered before is the default."""
-    shell.say(f"\n{section['title']}")
-    return {
-        field["name"]: shell.ask(
-            field["label"],
-            default=str(field["value"]) if field.get("value") not in (None, "") else "",
-            option=f"--from FILE with [{section['slug']}]",
-        )
-        for field in section["fields"]
-    }
+def _save(shell: Shell, code: str, section: Any, answers: Any) -> Any:
+    """Save a section and say what it still lacks."""
+    saved = shell.client.calls.save_section(
+        code, section["slug"], answers, version=section["version"]
+    )
+    shell.say(f"Saved: {saved['title']}.")
+    for problem in saved["problems"]:
+        shell.say(f"  {problem['field']}: {problem['detail']}")
+    return saved
+
+
+def _ask(shell: Shell, code: str, section: Any) -> None:
+    """Ask what a section lacks until it lacks nothing; each answer is saved at once."""
+    while section["problems"]:
+        problem = section["problems"][0]
+        shell.say(f"\n{section['title']}")
+        text = shell.ask(problem["detail"], option=f"--from FILE with a table [{section['slug']}]")
+        answers = placed(section["answers"], problem["field"].split("."), text)
+        try:
+            section = shell.client.calls.save_section(
+                code, section["slug"], answers, version=section["version"]
+            )
+        except Problem as refused:
+            if refused.status != INVALID:
+                raise
+            shell.warn(str(refused))
+
+
+def placed(answers: Any, path: list[str], text: str) -> Any:
+    """Return answers with a text at a place; a list of rows is made where the path has a number."""
+    name, *rest = path
+    if not rest:
+        return {**answers, name: text}
+    if rest[0].isdigit():
+        rows = list(answers.get(name, []))
+        number = int(rest[0])
+        rows += [{}] * (number + 1 - len(rows))
+        rows[number] = placed(rows[number], rest[1:], text)
+        return {**answers, name: rows}
+    return {**answers, name: placed(answers.get(name, {}), rest, text)}
 
 
 def _only_organisation(shell: Shell) -> str:
@@ -222,8 +290,3 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise Stopped(f"{file} cannot be read: {wrong}.", code=USAGE) from wrong
-
-
-def _lines(document: Any) -> list[tuple[str, object]]:
-    """Return a flat document as labelled lines, in its own order."""
-    return [(name.replace("_", " ").capitalize(), value) for name, value in document.items()]

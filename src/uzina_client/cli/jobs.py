@@ -26,7 +26,7 @@ COLUMNS = [
     column("Project", "project"),
     column("State", "state"),
     column("Submitted", "submitted_at"),
-    column("Why", "reason"),
+    column("Why", "why"),
 ]
 
 
@@ -121,7 +121,7 @@ def show(shell: Shell, job: Any) -> None:
             ("Name", job["name"]),
             ("Project", job.get("project")),
             ("State", job["state"]),
-            ("Why", job.get("reason")),
+            ("Why", job["why"]),
             ("Asked", asked(job)),
             ("Held", gpu_time(job.get("held_gpu_ms"))),
             ("Spent", gpu_time(job.get("gpu_ms"))),
@@ -151,7 +151,10 @@ def read_spec(file: Path) -> dict[str, Any]:
 
 def run_facts(spec: dict[str, Any], project: str) -> dict[str, Any]:
     """Return what starts a training run, from a job.toml that names a recipe."""
-    known = ("recipe", "params", "inputs", "model", "gpus", "cpus", "memory_mb", "time_limit_s")
+    known = (
+        *("recipe", "params", "inputs", "model", "name"),
+        *("gpus", "cpus", "memory_mb", "time_limit_s"),
+    )
     return {"project": project} | {name: spec[name] for name in known if name in spec}
 
 
@@ -162,7 +165,7 @@ def wait_for(shell: Shell, code: str) -> Any:
         job = shell.client.compute.job(code)
         if job["state"] != was:
             was = job["state"]
-            shell.say(f"{code}: {was}" + (f" ({job['reason']})" if job.get("reason") else ""))
+            shell.say(f"{code}: {was}" + (f" ({job['why']})" if job["why"] else ""))
         if was in ENDED:
             return job
         time.sleep(POLL_S)
@@ -185,7 +188,7 @@ def _say_cost(shell: Shell, spec: dict[str, Any], project: str) -> None:
     gpus = int(spec.get("nodes", 1)) * int(spec.get("gpus", 0))
     gpu_ms = gpus * int(spec.get("time_limit_s", 0)) * 1000
     found = shell.client.ledger.allocations(project=project)
-    free = sum((one.get("balance") or one)["free"] for one in found)
+    free = sum(one["balance"]["free"] for one in found)
     shell.show(
         {"project": project, "gpu_ms": gpu_ms, "free_gpu_ms": free, "fits": gpu_ms <= free},
         [

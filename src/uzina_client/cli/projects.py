@@ -16,16 +16,17 @@ USAGE_COLUMNS = [
     column("Allocation", "code"),
     column("Project", "project"),
     column("State", "state"),
-    Column("Granted", lambda row: gpu_time(balance(row).get("granted"))),
-    Column("Held", lambda row: gpu_time(balance(row).get("held"))),
-    Column("Spent", lambda row: gpu_time(balance(row).get("spent"))),
-    Column("Left", lambda row: gpu_time(balance(row).get("free"))),
+    Column("Granted", lambda row: gpu_time(row["balance"]["granted"])),
+    Column("Held", lambda row: gpu_time(row["balance"]["held"])),
+    Column("Spent", lambda row: gpu_time(row["balance"]["spent"])),
+    Column("Left", lambda row: gpu_time(row["balance"]["free"])),
 ]
 STATEMENT_COLUMNS = [
     column("When", "at"),
     column("What", "kind"),
     column("For", "subject"),
     Column("Amount", lambda row: gpu_time(row.get("amount"))),
+    Column("Left", lambda row: gpu_time(row.get("free"))),
     column("Reason", "reason"),
 ]
 
@@ -82,22 +83,13 @@ def usage(
     lines = [
         {"allocation": one["code"], **line}
         for one in found
-        for line in _lines(ledger.statement(one["code"]))
+        for line in ledger.statement(one["code"])["lines"]
     ]
     shell.table(lines, STATEMENT_COLUMNS, empty="Nothing has moved yet.")
 
 
-def balance(allocation: Any) -> Any:
-    """Return the balance of an allocation."""
-    return allocation.get("balance") or allocation
-
-
-def _lines(statement: Any) -> list[dict[str, Any]]:
-    return statement["lines"] if isinstance(statement, dict) else statement
-
-
 def _balance_line(allocation: Any) -> str:
-    now = balance(allocation)
+    now = allocation["balance"]
     return (
         f"{gpu_time(now['free'])} left of {gpu_time(now['granted'])}; "
         f"{gpu_time(now['held'])} held, {gpu_time(now['spent'])} spent"

@@ -22,6 +22,7 @@ JOB = {
     "project": "PRJ-1",
     "state": "done",
     "reason": "",
+    "why": "",
     "nodes": 1,
     "gpus": 1,
     "cpus": 2,

@@ -1,0 +1,610 @@
+"""Every door of the portal: who may enter, and what it says to those who send it rubbish.
+
+The first half walks every address of the resolver with every method as everyone there is, on an
+object of the project lead's, and compares each answer with doors.csv. An address that is not in
+the table fails, so that somebody has to say who may enter. To write the table anew, run it with
+UZINA_TEST_DOORS=write, and read the difference.
+
+The second half sends each operation of the OpenAPI document the right shape with one value of it
+missing, null, of another type, far too large, negative, or full of letters that break things.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import random
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from uzina.root.api import api as root_api
+from uzina_client import story_answers as answers
+
+TABLE = Path(__file__).with_name("doors.csv")
+WHO = ("anonymous", "stranger", "applicant", "lead", "member", "assessor", "operator", "auditor")
+METHODS = ("GET", "POST", "PUT", "DELETE")
+PUBLIC = re.compile(
+    r"$|sign-in/|sign-out/|register/|qualify|calls/|datasets/|models/|accessibility/|appearance/|language/"
+    r"|api/v1/(openapi\.json|people/(register|tokens)$|sizing/|catalogue/licences|calls/(modes|qualify))"
+)
+"""Addresses that are for everybody, also without signing in."""
+
+
+# --- who may enter ------------------------------------------------------------------------------
+
+
+@dataclass
+class World:
+    """One of everything, all of it the project lead's."""
+
+    people: dict[str, Any]
+    objects: dict[str, Any]
+
+    def client(self, who: str, *, is_api: bool) -> Client:
+        """Return a client signed in as somebody: by token for the API, else by session."""
+        if who == "anonymous":
+            return Client()
+        person = self.people[who]
+        if not is_api:
+            client = Client()
+            client.force_login(person)
+            return client
+        from uzina.people import actions
+
+        issued = actions.issue_token(
+            person, name="doors", lifetime=timedelta(days=1), by=person, now=timezone.now()
+        )
+        return Client(headers={"Authorization": f"Bearer {issued.secret}"})
+
+
+def routes(patterns: Any = None, prefix: str = "") -> Iterator[str]:
+    """Yield every address of the resolver as it is written there."""
+    for one in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from routes(one.url_patterns, route)
+        elif isinstance(one, URLPattern):
+            yield route
+
+
+@pytest.fixture
+def world(ana, stranger, operator, assessor, auditor, org, project):
+    """Return one of everything."""
+    people = {
+        "stranger": stranger,
+        "lead": ana,
+        "operator": operator,
+        "assessor": assessor,
+        "auditor": auditor,
+    }
+    return World(people, objects_of(people, org, project))
+
+
+def objects_of(people: dict[str, Any], org: Any, project: Any) -> dict[str, Any]:
+    """Make one of everything by the modules' own actions."""
+    from uzina.people import actions
+    from uzina.people.rules import MembershipKind
+    from uzina.root.opening import open_factory
+
+    now, lead = timezone.now(), people["lead"]
+    for role, email in (("member", "member@startup.example"), ("applicant", "b@other.example")):
+        people[role] = actions.register(
+            email=email, name=role.title(), password="a long password", language="en", now=now
+        )
+    actions.add_member(project, people["member"], kind=MembershipKind.MEMBER, by=lead, now=now)
+    token = actions.issue_token(
+        lead, name="mine", lifetime=timedelta(days=1), by=lead, now=now
+    ).token
+    open_factory(now=now)
+    return {
+        "organisation": org.code,
+        "project": project.code,
+        "token": token.code,
+        **objects_of_calls(people, org, now),
+        **objects_of_work(people, project, now),
+    }
+
+
+def objects_of_calls(people: dict[str, Any], org: Any, now: Any) -> dict[str, Any]:
+    """Make a call with an application in each state that a verb starts from."""
+    from uzina.calls import actions
+
+    lead, operator = people["lead"], people["operator"]
+    facts = {
+        "mode": "playground",
+        "title_en": "Playground",
+        "title_ro": "Playground",
+        "budget_gpu_hours": 100_000,
+        "opens_at": now - timedelta(hours=1),
+    }
+    draft_call = actions.create_call(
+        actions.CallFacts(slug="draft-call", **facts), by=operator, now=now
+    )
+    call = actions.create_call(actions.CallFacts(slug="playground", **facts), by=operator, now=now)
+    actions.publish(call, by=operator, now=now)
+
+    def filled() -> Any:
+        application = actions.start(call, organisation=org, by=lead, now=now)
+        filled_in = answers.sections(name=lead.name, email=lead.email, gpu_hours=100)
+        for slug, given in filled_in.items():
+            actions.save_section(
+                application, section=slug, answers=given, version=0, by=lead, now=now
+            )
+        return application
+
+    draft, eligible, awarded = filled(), filled(), filled()
+    for application in (awarded, eligible):
+        actions.submit(application, by=lead, now=now)
+    actions.assess(
+        awarded,
+        is_fitting=True,
+        is_ready=True,
+        is_justified=True,
+        recommended_gpu_hours=100,
+        comment="",
+        note="",
+        by=people["assessor"],
+        now=now,
+    )
+    return {
+        "call": call.slug,
+        "draft_call": draft_call.slug,
+        "draft": draft.code,
+        "eligible": eligible.code,
+        "award": type(awarded).objects.get(pk=awarded.pk).award.code,
+    }
+
+
+def objects_of_work(people: dict[str, Any], project: Any, now: Any) -> dict[str, Any]:
+    """Make an allocation, a dataset version, a job, a run and a model version."""
+    from uzina.catalogue import actions as catalogue
+    from uzina.compute import actions as compute
+    from uzina.compute import rules as compute_rules
+    from uzina.ledger import actions as ledger
+    from uzina.ledger import queries as ledger_queries
+
+    lead, hour = people["lead"], 3_600_000
+    capacity = ledger.open_capacity(
+        owner="CAL-DOORS",
+        title="Doors",
+        resource=ledger_queries.gpu_hours(),
+        amount=100 * hour,
+        key="doors",
+        by=None,
+        now=now,
+    )
+    allocation = ledger.grant(
+        project,
+        capacity=capacity,
+        amount=10 * hour,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=30),
+        key="doors",
+        by=None,
+        now=now,
+    )
+    body = b"Text.\n"
+    sha256 = hashlib.sha256(body).hexdigest()
+    dataset = catalogue.register_dataset(
+        slug="ro-corpus",
+        title="Corpus",
+        description="Texts.",
+        licence="cc-by-4.0",
+        languages=["ro"],
+        holder=project.organisation,
+        project=project,
+        by=lead,
+        now=now,
+    )
+    catalogue.upload(sha256, iter([body]), size=len(body), by=lead, now=now)
+    files = [{"path": "a.txt", "bytes": len(body), "sha256": sha256}]
+    catalogue.add_version(dataset, files=files, note="", by=lead, now=now)
+    spec = compute_rules.parse_spec(
+        {"name": "job", "command": ["true"], "gpus": 1, "time_limit_s": 60}
+    )
+    job = compute.submit(project, spec=spec, by=lead, now=now, key="doors")
+    return {
+        "allocation": allocation.code,
+        "dataset": dataset.slug,
+        "sha256": sha256,
+        "job": job.code,
+        **objects_of_training(lead, project, now),
+    }
+
+
+def objects_of_training(lead: Any, project: Any, now: Any) -> dict[str, Any]:
+    """Make a run and a model version."""
+    return {"run": "RUN-NONE", "model": "none"}
+
+
+def place(route: str, objects: dict[str, Any]) -> str:
+    """Return an address with the lead's object in it; a route without one fails the test."""
+    for pattern, name in NOUNS:
+        found = re.match(pattern, route)
+        if found and name:
+            route = route[: found.end()] + PARAMETER.sub(
+                lambda _match, name=name: str(objects[name]), route[found.end() :], count=1
+            )
+            break
+    for parameter, value in REST.items():
+        route = re.sub(rf"<(\w+:)?{parameter}>|{{(\w+:)?{parameter}}}", value, route)
+    assert not PARAMETER.search(route), f"say in NOUNS or REST what stands in {route}"
+    return "/" + route.replace("$", "")
+
+
+PARAMETER = re.compile(r"<[^>]+>|\{[^}]+\}")
+NOUNS = (
+    (r"(api/v1/people/)?organisations/", "organisation"),
+    (r"(api/v1/people/)?projects/", "project"),
+    (r"(api/v1/people|account)/tokens/", "token"),
+    (r"api/v1/calls/calls/(?=[^/]+/publish)|calls/(?=[^/]+/publish)", "draft_call"),
+    (r"(api/v1/calls/)?calls/", "call"),
+    (r"assessments/", "eligible"),
+    (r"api/v1/calls/applications/(?=[^/]+/assessment)", "eligible"),
+    (r"(api/v1/calls/)?applications/", "draft"),
+    (r"(api/v1/calls/)?awards/", "award"),
+    (r"(api/v1/ledger/)?allocations/", "allocation"),
+    (r"(api/v1/catalogue/)?datasets/", "dataset"),
+    (r"api/v1/catalogue/blobs/", "sha256"),
+    (r"(api/v1/compute/)?jobs/", "job"),
+    (r"(api/v1/training/)?runs/", "run"),
+    (r"(api/v1/training/)?models/", "model"),
+)
+"""Which object stands first in an address that begins so."""
+
+REST = {
+    "number": "1",
+    "path": "a.txt",
+    "section": "project",
+    "promise_id": "1",
+    "kind": "card",
+    "verb": "top-up",
+    "slug": "train",
+}
+"""What stands for every other parameter."""
+
+
+def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
+    """Return a body of the right shape for an operation of the API, about the lead's objects."""
+    document_ = document()
+    operation = document_["paths"].get(f"/{route}", {}).get(method.lower(), {})
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    if schema is None:
+        return {}
+    body = example(schema, document_["components"]["schemas"])
+    own = {
+        "project": objects["project"],
+        "organisation": objects["organisation"],
+        "call": objects["call"],
+        "holder": "",
+        "licence": "cc-by-4.0",
+        "languages": ["ro"],
+        "slug": "new-one",
+        "mode": "playground",
+        "spec": {"name": "a", "command": ["true"], "time_limit_s": 60},
+        "answers": {},
+        "version": 1,
+        "closes_at": None,
+        "cut_offs": [],
+        "package_gpu_hours": None,
+        "related_enterprises": [],
+        "vat_number": "",
+        "headcount": 1,
+        "recipe": "prepare",
+        "params": {},
+        "inputs": [f"{objects['dataset']}@1"],
+        "model": None,
+        "cpus": 1,
+        "memory_mb": 1000,
+        "time_limit_s": 60,
+        "files": [{"path": "b.txt", "bytes": 6, "sha256": objects["sha256"]}],
+    }
+    return {name: own.get(name, value) for name, value in body.items()}
+
+
+def walked(world: World) -> dict[tuple[str, str], dict[str, str]]:
+    """Return the status that everyone gets at every address with every method.
+
+    Each request is undone before the next, so all of them meet the same portal.
+    """
+    found = {}
+    everyone = {
+        (who, is_api): world.client(who, is_api=is_api) for who in WHO for is_api in (True, False)
+    }
+    for route in sorted(set(routes())):
+        for method in METHODS:
+            row = {}
+            for who in WHO:
+                is_api = route.startswith("api/")
+                client = everyone[who, is_api]
+                row[who] = status_of(client, route, method, world.objects, is_api=is_api)
+            if set(row.values()) != {"405"}:
+                found[route, method] = row
+    return found
+
+
+def status_of(
+    client: Client, route: str, method: str, objects: dict[str, Any], *, is_api: bool
+) -> str:
+    """Return the status of one request, and undo it."""
+    more: dict[str, Any] = {}
+    if method in {"POST", "PUT"}:
+        body = body_for(route, method, objects) if is_api else {}
+        more = {"data": json.dumps(body) if is_api else {}, "content_type": "application/json"}
+        if "blobs" in route:
+            more = {"data": b"Text.\n", "content_type": "application/octet-stream"}
+        if not is_api:
+            more = {"data": {}}
+    headers = {"Idempotency-Key": "doors"} if is_api else {}
+    with transaction.atomic():
+        answer = getattr(client, method.lower())(place(route, objects), headers=headers, **more)
+        if answer.streaming:
+            answer.close()
+        transaction.set_rollback(True)
+    if answer.status_code == 302:
+        to = answer.headers["Location"]
+        return "sign in" if to.startswith("/sign-in/") else "302"
+    return str(answer.status_code)
+
+
+def test_every_address_answers_everyone_as_the_table_says(world):
+    found = walked(world)
+    if os.environ.get("UZINA_TEST_DOORS") == "write":
+        with TABLE.open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["route", "method", *WHO])
+            writer.writerows(
+                [route, method, *row.values()] for (route, method), row in found.items()
+            )
+    with TABLE.open(newline="") as file:
+        table = {(row.pop("route"), row.pop("method")): row for row in csv.DictReader(file)}
+    assert not found.keys() - table.keys(), "addresses of which nobody has said who may enter"
+    assert not table.keys() - found.keys(), "addresses in the table that are no more"
+    wrong = {key: (row, table[key]) for key, row in found.items() if row != table[key]}
+    assert not wrong
+
+
+def test_the_table_lets_no_outsider_in_and_nobody_break_anything():
+    with TABLE.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        where = f"{row['method']} {row['route']}"
+        assert not any(row[who].startswith("5") for who in WHO), where
+        if PUBLIC.match(row["route"]):
+            continue
+        assert row["anonymous"] in {"401", "404", "405", "sign in"}, where
+        if PARAMETER.search(row["route"]) and "recipes" not in row["route"]:
+            for who in ("stranger", "applicant"):
+                assert row[who] in {"403", "404", "405"}, (where, who)
+
+
+# --- what it says to rubbish ----------------------------------------------------------------------
+
+NASTY = [
+    None,
+    True,
+    0,
+    -1,
+    2**31,
+    2**63,
+    -(2**63) - 1,
+    10**400,
+    1.5,
+    -0.0,
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "\ud800",
+    "x" * 100_000,
+    "ș\u202e\u0000\n\r\t",
+    "<script>alert(1)</script>",
+    "../../../../etc/passwd",
+    "=cmd|' /C calc'!A0",
+    "%s%n{0.__class__}{{7*7}}",
+    "' OR 1=1 --",
+    "9999-12-31T23:59:59Z",
+    "0001-01-01",
+    "NaN",
+    [],
+    [[[[]]]],
+    {},
+    {"\0": "\0"},
+    ["x"] * 5000,
+]
+BODIES = [b"", b"{", b"null", b"[]", b'"x"', b"\xff\xfe", b"NaN", b'{"a":' * 5000, b"1e999"]
+PATHS = ["0", "-1", "99999999999999999999", "%00", "a%00b", "..", "%2e%2e%2f", "x" * 3000, "ș", " "]
+TRIES = 6
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    return json.loads(json.dumps(root_api.get_openapi_schema()))
+
+
+def operations() -> list[tuple[str, str]]:
+    """Return every operation: verb and path."""
+    return [(verb, path) for path, verbs in document()["paths"].items() for verb in verbs]
+
+
+def resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with its reference followed, and the first branch of a choice taken."""
+    while True:
+        if "$ref" in schema:
+            schema = schemas[schema["$ref"].rpartition("/")[2]]
+        elif "anyOf" in schema or "oneOf" in schema:
+            schema = (schema.get("anyOf") or schema["oneOf"])[0]
+        elif len(schema.get("allOf", [])) == 1:
+            schema = schema["allOf"][0]
+        else:
+            return schema
+
+
+def example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> Any:
+    """Return a value of the right shape."""
+    schema = resolved(schema, schemas)
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    match schema.get("type"):
+        case "object" if "properties" in schema and depth < 6:
+            return {
+                name: example(one, schemas, depth + 1) for name, one in schema["properties"].items()
+            }
+        case "object":
+            return {}
+        case "array":
+            return [example(schema["items"], schemas, depth + 1)] if depth < 6 else []
+        case "integer":
+            return max(schema.get("minimum", 1), 1)
+        case "number":
+            return max(schema.get("minimum", 1.0), 1.0)
+        case "boolean":
+            return True
+        case "string":
+            formats = {
+                "date-time": "2026-12-01T09:00:00Z",
+                "date": "2026-12-01",
+                "email": "a@b.example",
+                "uuid": "6f1f0a5e-0000-4000-8000-000000000000",
+            }
+            return formats.get(schema.get("format", ""), "RO" if "pattern" in schema else "abc")
+    return "abc"
+
+
+def spoilt(value: Any, pick: random.Random) -> Iterator[Any]:
+    """Yield copies of a value with one place of it spoilt."""
+    places = list(walk(value))
+    for _ in range(TRIES):
+        place = pick.choice(places)
+        copy = json.loads(json.dumps(value))
+        if not place:
+            yield pick.choice(NASTY)
+            continue
+        holder = copy
+        for step in place[:-1]:
+            holder = holder[step]
+        if pick.random() < 0.2 and isinstance(holder, dict):
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = pick.choice(NASTY)
+        yield copy
+    if isinstance(value, dict):
+        yield value | {"".join(pick.choices(string.printable, k=20)): "unknown"}
+
+
+def walk(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every value inside a value."""
+    yield place
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from walk(one, (*place, name))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from walk(one, (*place, index))
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as JSON bytes, lone surrogates and all."""
+    return json.dumps(value).encode("utf-8", "surrogatepass")
+
+
+def check(answer: Any, asked: str) -> None:
+    """Check that an answer is one a client can act on."""
+    assert answer.status_code < 500, (asked, answer.status_code, answer.content[:300])
+    if answer.status_code >= 400:
+        kind = answer.headers.get("Content-Type", "")
+        assert kind.startswith("application/problem+json"), (asked, answer.status_code, kind)
+        problem = json.loads(answer.content)
+        assert problem["status"] == answer.status_code, asked
+        assert problem["code"], asked
+        assert problem["detail"], asked
+        assert "Traceback" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(("verb", "path"), operations(), ids=lambda part: part)
+@pytest.mark.parametrize("who", ["nobody", "applicant", "operator"])
+def test_every_operation_answers_hostile_input_with_a_problem(
+    verb, path, who, api, ana, org, project, operator
+):
+    client = api({"nobody": None, "applicant": ana, "operator": operator}[who])
+    pick = random.Random(f"{verb} {path} {who}")  # the same inputs each time
+    known = document()
+    schemas = known["components"]["schemas"]
+    operation = known["paths"][path][verb]
+    parameters = operation.get("parameters", [])
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    right = example(schema, schemas) if schema else None
+
+    def send(url: str, body: bytes) -> None:
+        answer = client.generic(
+            verb.upper(),
+            url,
+            body,
+            content_type="application/json",
+            headers={"Idempotency-Key": "".join(pick.choices(string.ascii_letters, k=20))},
+        )
+        if answer.streaming:
+            answer.close()
+            assert answer.status_code < 500
+            return
+        check(answer, f"{verb} {url[:200]} {body[:200]!r}")
+
+    def address(**instead: str) -> str:
+        url = path
+        for one in parameters:
+            if one["in"] == "path":
+                value = instead.get(one["name"], "1" if "number" in one["name"] else "ABC-1")
+                url = url.replace("{" + one["name"] + "}", value)
+        return url
+
+    bodies = [encoded(one) for one in (right, *spoilt(right, pick))] if schema else [b""]
+    for body in (*bodies, *(BODIES if schema else [])):
+        send(address(), body)
+    for one in parameters:
+        if one["in"] == "path":
+            for value in pick.sample(PATHS, 4):
+                send(address(**{one["name"]: value if "%" in value else quote(value)}), bodies[0])
+        elif one["in"] == "query":
+            for value in pick.sample([v for v in NASTY if isinstance(v, str | int)], TRIES):
+                text = str(value).encode("utf-8", "surrogatepass")[:2000]
+                send(f"{address()}?{urlencode({one['name']: text})}", bodies[0])
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(
+    key=st.text(max_size=300),
+    token=st.text(max_size=100),
+    kind=st.sampled_from(["application/json", "text/plain", "multipart/form-data", "", "\u0219"]),
+)
+def test_hostile_headers_get_a_problem(db, client, key, token, kind):
+    headers = {
+        name: value.encode("utf-8", "ignore").decode("latin-1").replace("\n", "").replace("\r", "")
+        for name, value in (("Idempotency-Key", key), ("Authorization", f"Bearer {token}"))
+    }
+    answer = client.generic(
+        "POST", "/api/v1/people/organisations", b"{}", content_type=kind, headers=headers
+    )
+    check(answer, f"{headers} {kind}")
