@@ -72,12 +72,8 @@ def submit(
             _("{project} is closing or closed and takes no new jobs."),
             project=project.code,
         )
-    if continues is not None and continues.settled_at is None:
-        raise Refused(
-            "job.submit.still_running",
-            _("{job} has not ended yet. Wait for it, or stop it, before you go on from it."),
-            job=continues.code,
-        )
+    if continues is not None:
+        _check_continues(continues, project)
     for one in spec.inputs:
         catalogue.usable_version(by, one.dataset, one.version)
     amount = rules.hold_amount(spec, on=now.date())
@@ -101,6 +97,19 @@ def submit(
         if kept is None:
             raise
         return _same(kept, spec)
+
+
+def _check_continues(before: Job, project: Project) -> None:
+    """Raise Refused job.submit.still_running while any job uses the run directory."""
+    if before.project_id != project.pk:
+        msg = f"{before} is of another project than {project}"
+        raise ValueError(msg)
+    if user := Job.objects.filter(run_dir=before.run_dir, settled_at=None).first():
+        raise Refused(
+            "job.submit.still_running",
+            _("{job} has not ended yet. Wait for it, or stop it, before you go on from it."),
+            job=user.code,
+        )
 
 
 def _create(

@@ -206,8 +206,8 @@ def batch_script(spec: JobSpec, *, key: str, run_dir: Path) -> str:
     """Return the script Slurm runs.
 
     Slurm rounds time limits up to minutes and looks every 30 s; `timeout` keeps them to the
-    second. The folder .started belongs to the first Slurm job of this key: were one ever handed
-    over twice, the second does nothing.
+    second. The hidden folder named by the key belongs to the first Slurm job of this key: were one
+    ever handed over twice, the second does nothing.
     """
     settings = {
         "HOME": str(run_dir),
@@ -220,11 +220,11 @@ def batch_script(spec: JobSpec, *, key: str, run_dir: Path) -> str:
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in settings.items())
     return f"""#!/bin/bash
 unset SLURM_TIME_FORMAT
-if ! mkdir .started 2>/dev/null && [ "$(cat .started/job 2>/dev/null)" != "$SLURM_JOB_ID" ]; then
-  echo "This job was handed over twice. Slurm job $(cat .started/job) runs it." >&2
+if ! mkdir .{key} 2>/dev/null && [ "$(cat .{key}/job 2>/dev/null)" != "$SLURM_JOB_ID" ]; then
+  echo "This job was handed over twice. Slurm job $(cat .{key}/job) runs it." >&2
   exit 0
 fi
-echo "$SLURM_JOB_ID" >.started/job
+echo "$SLURM_JOB_ID" >.{key}/job
 {exports}
 exec timeout --kill-after=10 {spec.time_limit_s} {shlex.join(spec.command)}
 """

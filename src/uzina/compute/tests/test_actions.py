@@ -103,6 +103,21 @@ def test_a_project_without_hours_is_told_so(ana, project):
     assert traces() == before
 
 
+def test_a_job_goes_on_in_the_directory_of_one_that_is_over(ana, project, allocation):
+    now = timezone.now()
+    first = submit(project, ana)
+    with pytest.raises(Refused) as refused:
+        actions.submit(project, spec=spec(), by=ana, now=now, key="key-2", continues=first)
+    assert refused.value.code == "job.submit.still_running"
+    first = actions.cancel(first, by=ana, now=now)
+
+    second = actions.submit(project, spec=spec(), by=ana, now=now, key="key-2", continues=first)
+
+    assert second.run_dir == first.run_dir
+    with pytest.raises(Refused, match=second.code):
+        actions.submit(project, spec=spec(), by=ana, now=now, key="key-3", continues=first)
+
+
 def test_an_input_that_is_not_there_is_refused_before_anything_is_held(ana, project, allocation):
     before = traces()
     with pytest.raises(Refused, match="ro-corpus@3"):
@@ -281,6 +296,22 @@ def test_an_ended_job_stays_as_it_ended(ana, project, allocation):
     job = see(accepted(project, ana), JobState.DONE, ended_s=1011, exit_code=0)
 
     assert see(job, JobState.RUNNING).state is JobState.DONE
+
+
+def test_a_second_job_in_one_directory_really_runs(ana, project, allocation, cluster_kind):
+    first = work_until_settled(submit(project, ana, command="echo one >>count").code)
+    second = actions.submit(
+        project,
+        spec=spec("echo two >>count"),
+        by=ana,
+        now=timezone.now(),
+        key="key-2",
+        continues=first,
+    )
+    second = work_until_settled(second.code)
+
+    assert (first.state, second.state) == (JobState.DONE, JobState.DONE)
+    assert (queries.run_dir(second) / "count").read_text() == "one\ntwo\n"
 
 
 def test_a_job_really_runs_is_measured_and_charged(ana, project, allocation, cluster_kind):
