@@ -26,8 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("web", "Run the web server only.", run_web)
     worker = add("worker", "Run the worker only.", run_worker)
     worker.add_argument("--until-idle", action="store_true", help="end when nothing is due")
-    add("migrate", "Bring the database to this version.", run_migrate)
-    add("open", "Write the factory's opening state (again, where it changed).", run_open)
+    add("migrate", "Bring the database, and the data we ship, to this version.", run_migrate)
     person = add("person", "Make one of the factory's own people.", run_person)
     person.add_argument("email")
     person.add_argument("name")
@@ -103,21 +102,14 @@ def run_worker(options: argparse.Namespace) -> int:
 
 
 def run_migrate(_options: argparse.Namespace) -> int:
-    """Bring the database to this version."""
+    """Bring the database, and the data we ship, to this version."""
     _set_up()
     from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
-    return 0
-
-
-def run_open(_options: argparse.Namespace) -> int:
-    """Write the opening state."""
-    _set_up()
     from django.utils.timezone import now
 
     from uzina.root import opening
 
+    call_command("migrate", verbosity=0)
     opening.open_factory(now=now())
     return 0
 

@@ -1,12 +1,10 @@
-"""The factory's opening state: what must be there before the first call is opened."""
+"""The factory's opening state: what must be there before its first call."""
 
 import secrets
 from datetime import datetime
 
 from uzina.catalogue import actions as catalogue
-from uzina.compute import actions as compute
 from uzina.core.db import action
-from uzina.ledger import actions as ledger
 from uzina.people import actions as people
 from uzina.people import queries
 from uzina.people.rules import RoleKind
@@ -15,10 +13,8 @@ from uzina.training import actions as training
 
 @action
 def open_factory(*, now: datetime) -> None:
-    """Write resources, licences, the cluster and the recipes. Doing it again changes nothing old."""
-    ledger.seed_resources(now=now)
+    """Write the licences and recipes that this version ships. Doing it again changes nothing."""
     catalogue.seed_licences(now=now)
-    compute.seed_cluster(now=now)
     training.sync_recipes(now=now)
 
 
