@@ -104,6 +104,7 @@ def _check_continues(before: Job, project: Project) -> None:
     if before.project_id != project.pk:
         msg = f"{before} is of another project than {project}"
         raise ValueError(msg)
+    _locked(before)  # so that two that want to go on in it ask one after the other
     if user := Job.objects.filter(run_dir=before.run_dir, settled_at=None).first():
         raise Refused(
             "job.submit.still_running",
