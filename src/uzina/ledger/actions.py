@@ -37,7 +37,7 @@ RESOURCES = (("gpu-hours", "GPU-hours", "gpu_ms"),)
 
 
 @action
-def seed_resources(*, now: datetime) -> None:  # noqa: ARG001 - as every seed
+def seed_resources() -> None:
     """Write what the factory counts. Doing it again changes nothing. No line in the log: nobody's
     doing, every migrate does it.
     """

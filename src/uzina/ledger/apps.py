@@ -21,8 +21,6 @@ class LedgerConfig(AppConfig):
 
 
 def _plant(**_: Any) -> None:
-    from django.utils.timezone import now
-
     from uzina.ledger import actions
 
-    actions.seed_resources(now=now())
+    actions.seed_resources()

@@ -11,9 +11,12 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer, SessionAuth
 
+from uzina.calls.api import router as calls
 from uzina.catalogue.api import router as catalogue
+from uzina.compute.api import router as compute
 from uzina.core.errors import Refused
 from uzina.core.http import problem, problem_response
+from uzina.ledger.api import router as ledger
 from uzina.people.api import router as people
 from uzina.people.models import Person
 from uzina.people.queries import token_holder
@@ -48,8 +51,11 @@ api = NinjaAPI(
     docs_url=None,
 )
 api.add_router("/people/", people)
+api.add_router("/ledger/", ledger)
 api.add_router("/sizing/", sizing)
+api.add_router("/calls/", calls)
 api.add_router("/catalogue/", catalogue)
+api.add_router("/compute/", compute)
 
 
 @api.exception_handler(Refused)

@@ -47,7 +47,10 @@ class Child:
     def start(self) -> None:
         """Start the process."""
         self.process = subprocess.Popen(
-            self.argv, preexec_fn=dies_with_parent(os.getpid()), start_new_session=True
+            self.argv,
+            # The parent has one thread, so what runs between fork and exec is safe.
+            preexec_fn=dies_with_parent(os.getpid()),  # noqa: PLW1509
+            start_new_session=True,
         )
         say(f"{self.name} started (process {self.process.pid})")
 

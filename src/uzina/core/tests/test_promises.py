@@ -191,7 +191,7 @@ promises.Worker("killed", lease=timedelta(seconds=2)).run_one()
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_in_mid_task_is_taken_over_and_the_effect_happens_once(monkeypatch):
     with acting():
-        promise("core.work", key="k", now=timezone.now(), **{"key_": "x"})
+        promise("core.work", key="k", now=timezone.now(), number=1)
     Promise.objects.update(args={"key": "thing-1"})
     environment = {
         **os.environ,

@@ -615,6 +615,6 @@ def test_the_database_knows_the_kinds_and_their_places(allocation):
 def test_every_migrate_finds_the_resource_there(db):
     assert connection.vendor in {"sqlite", "postgresql"}
     resource = queries.gpu_hours()
-    actions.seed_resources(now=NOW)
+    actions.seed_resources()
     assert Resource.objects.get() == resource
     assert (resource.title, resource.unit) == ("GPU-hours", "gpu_ms")

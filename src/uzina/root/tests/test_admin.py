@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def capacity():
-    ledger.seed_resources(now=NOW)
+    ledger.seed_resources()
     return ledger.open_capacity(
         owner="CAL-TEST",
         title="Test",

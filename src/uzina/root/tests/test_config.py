@@ -27,7 +27,11 @@ def test_the_environment_overrides_the_file():
         {"site": {"port": 80, "name": "File"}, "store": {"folder": "x"}},
         {"UZINA_SITE_PORT": "81", "PATH": "/bin"},
     )
-    assert (settings.site.port, settings.site.name, settings.store.folder) == (81, "File", Path("x"))
+    assert (settings.site.port, settings.site.name, settings.store.folder) == (
+        81,
+        "File",
+        Path("x"),
+    )
 
 
 def test_all_mistakes_are_listed_at_once():
