@@ -23,6 +23,7 @@ from uzina.calls import queries as calls
 from uzina.calls.models import Application, Award
 from uzina.calls.rules.flows import ApplicationState, AwardState
 from uzina.catalogue.models import Dataset
+from uzina.catalogue.rules import DatasetKind
 from uzina.compute import rules as compute_rules
 from uzina.compute.models import Job
 from uzina.core import charts
@@ -39,6 +40,7 @@ from uzina.people import access
 from uzina.people import queries as people
 from uzina.people.models import Person, Project
 from uzina.people.types import SignedIn
+from uzina.training.models import ModelVersion, Run
 
 THEMES = ("auto", "light", "dark")
 FEW = 8
@@ -240,9 +242,15 @@ def project(request: SignedIn, code: str) -> HttpResponse:
         "days_left": max((found.ends_at - moment).days, 0),
         "has_ended": found.ends_at <= moment,
         "jobs": list(Job.objects.filter(project=found).order_by("-pk")[:FEW]),
-        "runs": [],
-        "datasets": list(datasets.exclude(kind="model").order_by("-pk")[:FEW]),
-        "models": [],
+        "runs": list(
+            Run.objects.filter(project=found).select_related("recipe", "job").order_by("-pk")[:FEW]
+        ),
+        "datasets": list(datasets.filter(kind=DatasetKind.DATA).order_by("-pk")[:FEW]),
+        "models": list(
+            ModelVersion.objects.filter(model__project=found)
+            .select_related("model")
+            .order_by("-pk")[:FEW]
+        ),
         "members": list(people.members_of(found)),
         "is_member": access.is_member(request.user, found),
     }
