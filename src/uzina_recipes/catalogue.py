@@ -20,7 +20,7 @@ KINDS = {"integer": int, "number": float, "choice": str, "boolean": bool}
 Value = int | float | str | bool
 
 
-class BadConfig(Exception):  # noqa: N818 - it is named for what it is, as in the rest of the house
+class BadConfig(Exception):
     """A configuration with mistakes; `problems` lists every one of them, one sentence each."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -64,15 +64,17 @@ class Parameter:
                 return ""
             return f"{self.name} is {value!r}: choose one of {', '.join(self.choices)}."
         if self.kind == "boolean":
-            return "" if isinstance(value, bool) else f"{self.name} is {value!r}: give true or false."
+            return (
+                "" if isinstance(value, bool) else f"{self.name} is {value!r}: give true or false."
+            )
         wanted = (int,) if self.kind == "integer" else (int, float)
         if isinstance(value, bool) or not isinstance(value, wanted):
             noun = "a whole number" if self.kind == "integer" else "a number"
             return f"{self.name} is {value!r}: give {noun}."
-        if self.minimum is not None and self.maximum is not None:
-            # The comparison is written so that a NaN, which is neither, is refused.
-            if not self.minimum <= value <= self.maximum:
-                return f"{self.name} is {value}: give {self.minimum:g} to {self.maximum:g}."
+        low, high = self.minimum, self.maximum
+        # The comparison is written so that a NaN, which is neither below nor above, is refused.
+        if low is not None and high is not None and not low <= value <= high:
+            return f"{self.name} is {value}: give {low:g} to {high:g}."
         return ""
 
 
@@ -96,7 +98,9 @@ class Recipe:
         found = []
         for name, value in given.items():
             if name not in known:
-                found.append(f"{name} is not a setting of {self.slug}: it takes {', '.join(known)}.")
+                found.append(
+                    f"{name} is not a setting of {self.slug}: it takes {', '.join(known)}."
+                )
             elif problem := known[name].problem(value):
                 found.append(problem)
         return found

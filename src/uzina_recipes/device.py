@@ -44,7 +44,7 @@ def matmul_flop_s(device: torch.device, dtype: torch.dtype, size: int) -> float:
     """The fastest of some matrix products of size x size, FLOP/s; at least two are timed."""
     left = torch.ones(size, size, device=device, dtype=dtype)
     best, until, rounds = float("inf"), time.perf_counter() + PROBE_S, 0
-    while rounds < 3 or time.perf_counter() < until:  # noqa: PLR2004 - the first one warms up
+    while rounds < 3 or time.perf_counter() < until:
         began = time.perf_counter()
         left @ left
         if device.type == "cuda":
@@ -104,8 +104,7 @@ def energy(cpu_s: float, device: Device) -> dict[str, Any]:
             f"CPU seconds x {WATTS_PER_CORE:g} W a busy core "
             f"(range {WATTS_RANGE[0]:g} to {WATTS_RANGE[1]:g} W). Source of the watts: thermal "
             "design power divided by cores, as published by the manufacturers for AMD EPYC 7713 "
-            "(225 W / 64), Intel Core i7-1165G7 (28 W / 4) and AMD Ryzen 5 5600X (65 W / 6)."
-            + note
+            "(225 W / 64), Intel Core i7-1165G7 (28 W / 4) and AMD Ryzen 5 5600X (65 W / 6)." + note
         ),
         "boundary": "processor package; no memory, disk, power supply or cooling (PUE)",
         "quality_class": "C",

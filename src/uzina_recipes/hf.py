@@ -91,7 +91,9 @@ def read(folder: Path) -> tuple[Llama, int]:
     """
     facts = json.loads((folder / "config.json").read_text("utf-8"))
     if facts.get("model_type") != "llama":
-        raise Failed(f"This recipe reads llama models, and config.json says {facts.get('model_type')}.")
+        raise Failed(
+            f"This recipe reads llama models, and config.json says {facts.get('model_type')}."
+        )
     shape = Shape(
         vocabulary=facts["vocab_size"],
         context=facts["max_position_embeddings"],
@@ -118,7 +120,7 @@ def check(folder: Path, tokens: torch.Tensor) -> dict[str, Any]:
     Without transformers the result says so and claims nothing.
     """
     try:
-        import transformers  # noqa: PLC0415 - optional, and slow to import
+        import transformers
     except ImportError:
         return {"checked": False, "why": "transformers is not installed here"}
     transformers.utils.logging.disable_progress_bar()

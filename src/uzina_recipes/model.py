@@ -181,7 +181,7 @@ class Llama(nn.Module):
     def start_weights(self) -> None:
         """Draw normal weights of 0.02; smaller ones where a layer adds to the shortcut."""
         for name, weight in self.named_parameters():
-            if weight.dim() < 2:  # noqa: PLR2004 - norms stay one
+            if weight.dim() < 2:
                 continue
             adds = name.endswith(("o_proj.weight", "down_proj.weight"))
             nn.init.normal_(weight, std=0.02 / (2 * self.shape.layers) ** 0.5 if adds else 0.02)

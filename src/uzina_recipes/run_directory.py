@@ -36,7 +36,7 @@ PACKAGES = ("torch", "numpy", "tokenizers", "safetensors", "transformers")
 SOURCES = Path(__file__).parent
 
 
-class Stopped(Exception):  # noqa: N818
+class Stopped(Exception):
     """The run was asked to stop, and has saved what it needs to go on."""
 
     def __init__(self, *, step: int, by: str) -> None:
@@ -45,7 +45,7 @@ class Stopped(Exception):  # noqa: N818
         self.step = step
 
 
-class Failed(Exception):  # noqa: N818
+class Failed(Exception):
     """The run cannot go on; str() tells a person why and what to do."""
 
     def __init__(self, reason: str, *, step: int = 0, resume: bool = False) -> None:
@@ -223,11 +223,11 @@ class RunDirectory:
         if written != len(line):
             raise OSError(28, "No space left on device", name)
 
-    def event(self, event: str, **facts: Any) -> None:  # noqa: ANN401 - facts are free
+    def event(self, event: str, **facts: Any) -> None:
         """Record that something happened."""
         self.append("events.jsonl", {"t": round(time.time(), 3), "event": event, **facts})
 
-    def metric(self, **facts: Any) -> None:  # noqa: ANN401
+    def metric(self, **facts: Any) -> None:
         """Record one line of measurements, with the job and the life it belongs to."""
         row = {"t": round(time.time(), 3), **facts, "job": self.job, "life": self.life}
         self.append("metrics.jsonl", row)
@@ -302,13 +302,13 @@ class RunDirectory:
         path = self.path / "manifest.json"
         return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
-    def write_manifest(self, **facts: Any) -> None:  # noqa: ANN401
+    def write_manifest(self, **facts: Any) -> None:
         """Write manifest.json."""
         if self.is_writer:
             text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
             write_atomically(self.path / "manifest.json", text)
 
-    def export(self, name: str, facts: Any) -> None:  # noqa: ANN401
+    def export(self, name: str, facts: Any) -> None:
         """Write a JSON file under export/."""
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         write_atomically(self.path / "export" / name, text)

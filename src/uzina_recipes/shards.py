@@ -1,9 +1,9 @@
 """Tokenised text on disk: uint16 files that are mapped, not read, and the facts beside them.
 
-    train.bin, heldout.bin   little-endian uint16; each document is a separator and its tokens
-    heldout.jsonl            the held-out texts: id, language, source, text
-    tokenizer.json           a byte-level BPE, so any text comes back byte for byte
-    shards.json              vocabulary, separator, and for each split tokens, documents, bytes
+train.bin, heldout.bin   little-endian uint16; each document is a separator and its tokens
+heldout.jsonl            the held-out texts: id, language, source, text
+tokenizer.json           a byte-level BPE, so any text comes back byte for byte
+shards.json              vocabulary, separator, and for each split tokens, documents, bytes
 """
 
 from __future__ import annotations

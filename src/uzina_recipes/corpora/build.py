@@ -117,9 +117,46 @@ class PageText(HTMLParser):
     """Turn a page into lines, one for each block element; everything that is shown is kept."""
 
     BLOCKS = frozenset(
-        "address article blockquote body br caption center dd div dl dt fieldset figure footer "
-        "form h1 h2 h3 h4 h5 h6 header hr li nav ol p pre section table tbody td tfoot th thead "
-        "title tr ul".split()
+        [
+            "address",
+            "article",
+            "blockquote",
+            "body",
+            "br",
+            "caption",
+            "center",
+            "dd",
+            "div",
+            "dl",
+            "dt",
+            "fieldset",
+            "figure",
+            "footer",
+            "form",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "header",
+            "hr",
+            "li",
+            "nav",
+            "ol",
+            "p",
+            "pre",
+            "section",
+            "table",
+            "tbody",
+            "td",
+            "tfoot",
+            "th",
+            "thead",
+            "title",
+            "tr",
+            "ul",
+        ]
     )
     HIDDEN = frozenset({"script", "style"})
 
@@ -172,7 +209,7 @@ def page_text(path: Path) -> str:
 def manual_text(path: Path) -> str:
     """A manual page as groff shows it, without line filling."""
     done = subprocess.run(
-        ["groff", "-K", "utf8", "-mandoc", "-T", "utf8", "-P-cbou", "-rLL=1900n", "-rHY=0"],  # noqa: S607
+        ["groff", "-K", "utf8", "-mandoc", "-T", "utf8", "-P-cbou", "-rLL=1900n", "-rHY=0"],
         input=gzip.decompress(path.read_bytes()),
         capture_output=True,
         check=True,
@@ -199,7 +236,7 @@ READERS = {".html": page_text, ".gz": manual_text, ".mo": catalogue_text}
 
 def run(*command: str, cwd: Path) -> None:
     """Run a command; CalledProcessError when it fails."""
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
 
 
 def unpacked(package: str, version: str, work: Path) -> Path:
@@ -293,5 +330,5 @@ def write_licences(work: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "debian-docs"  # noqa: PLR2004
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "debian-docs"
     print(json.dumps(build(Path(sys.argv[1]).resolve(), target), ensure_ascii=False, indent=2))  # noqa: T201

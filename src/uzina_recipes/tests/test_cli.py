@@ -112,7 +112,11 @@ def write_metrics(folder, rows):
     [
         ([row(1, "a", 2.0), row(2, "b", 1.0)], True, {}),
         ([row(1, "a", 2.0), row(2, "b", 1.0), row(2, "b", 1.0, 2)], True, {"repeated": 1}),
-        ([row(1, "a", 2.0), row(2, "b", 1.0), row(2, "b", 1.5, 2)], False, {"max_loss_difference": 0.5}),
+        (
+            [row(1, "a", 2.0), row(2, "b", 1.0), row(2, "b", 1.5, 2)],
+            False,
+            {"max_loss_difference": 0.5},
+        ),
         ([row(1, "a", 2.0), row(2, "c", 1.0)], False, {"max_loss_difference": 0.0}),
         ([row(1, "a", 2.0), row(2, "b", 1.0 + 2**-52)], False, {}),
         ([row(1, "a", 2.0)], False, {"missing": [2]}),

@@ -80,7 +80,9 @@ def test_a_document_is_long_enough_from_thirty_words_on(settings, count, rule):
 @pytest.mark.parametrize(("figures", "rule"), [(66, None), (67, "few_letters")])
 def test_letters_must_be_six_tenths_of_what_is_seen(settings, figures, rule):
     # 100 letters, so 66 figures leave 100/166 = 0.602 and 67 leave 100/167 = 0.599.
-    words = " ".join(["verde"] * 20) + " " + " ".join(["12"] * (figures // 2)) + " 1" * (figures % 2)
+    words = (
+        " ".join(["verde"] * 20) + " " + " ".join(["12"] * (figures // 2)) + " 1" * (figures % 2)
+    )
     verdict = texts.judge([words], "ro", settings)
     assert (verdict.rule if verdict else None) == rule
 

@@ -35,9 +35,8 @@ from uzina_recipes.tests.conftest import (
     write_config,
 )
 
-FIELDS = set(
-    "t step tokens loss lr gnorm tok_s tflops_dev mfu step_s data_s ckpt_s mem_gib w_dev kwh "
-    "eta_s job life".split()
+FIELDS = frozenset(
+    ["t", "step", "tokens", "loss", "lr", "gnorm", "tok_s", "tflops_dev", "mfu", "step_s", "data_s", "ckpt_s", "mem_gib", "w_dev", "kwh", "eta_s", "job", "life"]
 )
 
 
@@ -83,7 +82,7 @@ def test_another_seed_sees_other_samples(straight, data, tmp_path):
 
 
 def test_killed_at_random_steps_it_sees_the_same_samples_and_losses(straight, data, tmp_path):
-    draw = random.Random(20261121)  # noqa: S311 - a repeatable test
+    draw = random.Random(20261121)
     run = run_folder(tmp_path / "run", SMALL, data=data)
     kills = sorted(draw.sample(range(2, 13), 4))
     for step in kills:
@@ -118,7 +117,9 @@ def test_killed_while_a_checkpoint_is_written_it_goes_on_from_the_one_before(
     assert (run / "checkpoints" / "step-8").exists()
     assert not (run / "checkpoints" / "step-8" / checkpoints.MARK).exists()
     assert start("train", run) == 0
-    refused = [row for row in read_lines(run / "events.jsonl") if row["event"] == "checkpoint_refused"]
+    refused = [
+        row for row in read_lines(run / "events.jsonl") if row["event"] == "checkpoint_refused"
+    ]
     assert [(row["step"], row["why"]) for row in refused] == [(8, "it was never completed")]
     resumed = next(row for row in read_lines(run / "events.jsonl") if row["event"] == "resumed")
     assert (resumed["step"], resumed["from"], resumed["life"]) == (4, "step-4", 2)
@@ -336,8 +337,9 @@ def test_a_shard_that_was_cut_off_is_refused(data, tmp_path):
     (source / "train.bin").write_bytes(whole[:-2])
     run = run_folder(tmp_path / "run", SMALL, data=source)
     assert start("train", run) == 1
-    assert f"train.bin has {len(whole) - 2} bytes and shards.json says {len(whole)}" in (
-        ended(run)["reason"]
+    assert (
+        f"train.bin has {len(whole) - 2} bytes and shards.json says {len(whole)}"
+        in (ended(run)["reason"])
     )
 
 
@@ -442,7 +444,10 @@ def test_the_order_of_an_epoch_visits_every_window_once(count, key):
 
 def test_samples_are_a_function_of_seed_and_step_and_every_epoch_has_its_own_order():
     assert (order.samples(1, 7, 8, 100) == order.samples(1, 7, 8, 100)).all()
-    epochs = [np.concatenate([order.samples(1, step, 4, 12) for step in (a, a + 1, a + 2)]) for a in (1, 4)]
+    epochs = [
+        np.concatenate([order.samples(1, step, 4, 12) for step in (a, a + 1, a + 2)])
+        for a in (1, 4)
+    ]
     assert all(sorted(epoch.tolist()) == list(range(12)) for epoch in epochs)
     assert (epochs[0] != epochs[1]).any()
 

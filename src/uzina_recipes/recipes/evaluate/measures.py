@@ -84,9 +84,7 @@ def window_nats(
         counts[row, window.length - window.scored : window.length] = True
     tokens = torch.from_numpy(rows).to(next(model.parameters()).device)
     logits = model(tokens[:, :-1]).to(torch.float32)
-    nats = functional.cross_entropy(
-        logits.transpose(1, 2), tokens[:, 1:], reduction="none"
-    ).cpu()
+    nats = functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none").cpu()
     kept = torch.where(torch.from_numpy(counts), nats, 0.0)
     return kept.to(torch.float64).sum(dim=1).tolist()
 

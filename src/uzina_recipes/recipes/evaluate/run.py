@@ -145,7 +145,7 @@ class Evaluation:
         }
 
     def xz(self, context: bytes) -> dict[str, dict[str, float]]:
-        """xz with the training text before it, and by itself."""
+        """Xz with the training text before it, and by itself."""
         names = [TOTAL, *self.languages]
         texts = [self.text(name) for name in names]
         jobs = [context + b"\n", *(context + b"\n" + text for text in texts), *texts]
@@ -182,9 +182,7 @@ class Evaluation:
         tokens = [self.separator, *self.tokenizer.encode(prompt).ids]
         start = len(tokens)
         for _ in range(length):
-            token = next_token(
-                self.model, tokens, float(self.settings["temperature"]), generator
-            )
+            token = next_token(self.model, tokens, float(self.settings["temperature"]), generator)
             if token == self.separator:
                 break
             tokens.append(token)

@@ -78,9 +78,9 @@ class MinHash:
     def __init__(self, seed: int) -> None:
         """Draw the hash functions from a seed."""
         random = np.random.Generator(np.random.Philox(seed))
-        self.factors = random.integers(0, 2**63, PERMUTATIONS, np.uint64) * np.uint64(2) + np.uint64(
-            1
-        )
+        self.factors = random.integers(0, 2**63, PERMUTATIONS, np.uint64) * np.uint64(
+            2
+        ) + np.uint64(1)
         self.offsets = random.integers(0, 2**63, PERMUTATIONS, np.uint64)
 
     def signature(self, shingles: NDArray[np.uint64]) -> NDArray[np.uint32]:

@@ -62,13 +62,13 @@ class Report:
         row["documents"] += documents
         row["bytes"] += size
 
-    def sample(self, rule: str, document: str, text: str, **facts: Any) -> None:  # noqa: ANN401
+    def sample(self, rule: str, document: str, text: str, **facts: Any) -> None:
         """Keep up to three examples of what a rule took."""
         if len(self.samples[rule]) < SAMPLES:
             excerpt = " ".join(text.split())[:EXCERPT]
             self.samples[rule].append({"id": document, "excerpt": excerpt, **facts})
 
-    def exclude(self, rule: str, row: Mapping[str, str], text: str, **facts: Any) -> None:  # noqa: ANN401
+    def exclude(self, rule: str, row: Mapping[str, str], text: str, **facts: Any) -> None:
         """Count a document that a rule left out."""
         self.add(rule, row["language"], len(text.encode()))
         self.sample(rule, row["id"], text, language=row["language"], **facts)
@@ -204,7 +204,9 @@ class Preparation:
                 self.kept.append(place)
                 out.write(json.dumps({**row, "text": text}, ensure_ascii=False).encode() + b"\n")
         if not signatures:
-            raise Failed("No document came through cleaning. Loosen the rules; report.json says why.")
+            raise Failed(
+                "No document came through cleaning. Loosen the rules; report.json says why."
+            )
         return np.array(signatures)
 
     def cleaned(self, row: dict[str, str] | str, counts: texts.LineCounts) -> str | None:

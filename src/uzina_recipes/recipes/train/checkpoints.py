@@ -25,7 +25,7 @@ FACTS = "state.json"
 MARK = "COMMITTED"
 
 
-class Damaged(Exception):  # noqa: N818
+class Damaged(Exception):
     """A checkpoint whose files are not what its mark says."""
 
 
