@@ -267,3 +267,9 @@ def calls_with_reserve() -> QuerySet[Call]:
     """Return the calls in which somebody waits for capacity."""
     waiting = Application.objects.filter(state=ApplicationState.ELIGIBLE, reserve_at__isnull=False)
     return Call.objects.filter(pk__in=waiting.values("call")).order_by("pk")  # type: ignore[no-any-return]
+
+
+def to_be_assessed() -> QuerySet[Application]:
+    """Return all that wait for a technical assessment, oldest first, as applications()."""
+    waiting = applications().filter(state=ApplicationState.ELIGIBLE, review__isnull=True)
+    return waiting.order_by("submitted_at", "pk")

@@ -48,6 +48,7 @@ class Rule:
     check: Literal["one_of", "all_of", "is_true", "at_most"]
     fact: str
     source: str
+    needs: Text
     yes: Text
     no: Text
     allowed: tuple[str, ...] = ()
@@ -385,6 +386,7 @@ class _Reader:
             check=check,  # type: ignore[arg-type]
             fact=self.one_of("fact", FACTS),
             source=self.text("source"),
+            needs=self.words("needs"),
             yes=self.sentence("yes"),
             no=self.sentence("no"),
             allowed=tuple(str(word) for word in allowed),

@@ -44,17 +44,10 @@ ANSWERS = {
         "storage_gb": 50,
         "has_personal_data": False,
     },
-    "ethics": {
-        name: "We thought about it and wrote it down."
-        for name in (
-            "human_agency",
-            "privacy",
-            "fairness",
-            "wellbeing",
-            "transparency",
-            "accountability",
-        )
-    },
+    "ethics": dict.fromkeys(
+        ("human_agency", "privacy", "fairness", "wellbeing", "transparency", "accountability"),
+        "We thought about it and wrote it down.",
+    ),
     "declarations": {"is_correct": True, "accepts_terms": True, "may_publish": True},
 }
 
