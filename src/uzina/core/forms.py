@@ -28,6 +28,7 @@ LONGEST = 40
 """More characters than this are no number that anybody means."""
 
 SHORTEST_MONTH = 3
+EXAMPLE = 1500
 
 MONTHS = {
     "en": "january february march april may june july august september october november december",
@@ -116,7 +117,7 @@ def _speak_plainly(field: forms.Field, label: str) -> None:
     for one in field.validators:
         for kind, message in PLAIN:
             if isinstance(one, kind):
-                one.message = message
+                one.message = message  # type: ignore[attr-defined]
 
 
 def _when_missing(field: forms.Field) -> str:
@@ -216,8 +217,9 @@ class IntegerField(forms.IntegerField):
 
     def example(self) -> int:
         """Return a number that would do."""
-        least, most = self.min_value or 0, self.max_value
-        return max(least, min(1500, most)) if most is not None else max(least, 1500)
+        least = self.min_value if isinstance(self.min_value, int) else 0
+        most = self.max_value if isinstance(self.max_value, int) else EXAMPLE
+        return max(least, min(EXAMPLE, most))
 
     def validate(self, value: Any) -> None:
         """Check the range, and say it as a range."""
@@ -235,7 +237,7 @@ class DecimalField(forms.DecimalField):
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "data-width": "10"})
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
         """Return the number, None when nothing was typed."""
         if value in self.empty_values or not str(value).strip():
             return None
