@@ -119,6 +119,18 @@ def uses(dataset: Dataset, *, seen_by: "Person | AnonymousUser") -> QuerySet[Ver
     return found
 
 
+def data_for(person: "Person", *, most: int) -> QuerySet[Version]:
+    """Return the newest data versions a person may read, of datasets that take new uses."""
+    found: QuerySet[Version] = (
+        Version.objects.visible_to(person)
+        .filter(dataset__kind=rules.DatasetKind.DATA)
+        .exclude(dataset__state=rules.DatasetState.WITHDRAWN)
+        .select_related("dataset")
+        .order_by("-pk")[:most]
+    )
+    return found
+
+
 def has_blob(person: "Person", sha256: str) -> int | None:
     """Return the size of a blob that the person may put into a version; None for any other."""
     sent = Upload.objects.filter(person=person, sha256=sha256).first()

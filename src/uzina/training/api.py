@@ -23,6 +23,7 @@ from uzina.people.models import Project
 from uzina.people.types import SignedIn
 from uzina.training import actions, queries
 from uzina.training.models import ModelVersion, Recipe, Run, TrainedModel
+from uzina.training.queries import records
 from uzina.training.rules import documents, runs
 
 router = Router(tags=["training"])
@@ -226,7 +227,7 @@ class ModelVersionOut(ModelVersionSummary):
 
     @staticmethod
     def resolve_missing_fields(row: ModelVersion) -> int:
-        return documents.form(queries.record(row), queries.form_fields(), gettext).missing
+        return documents.form(records.record(row), queries.form_fields(), gettext).missing
 
     @staticmethod
     def resolve_allowed(row: ModelVersion) -> list[str]:
@@ -250,7 +251,7 @@ class ModelOut(Schema):
         return row.project.organisation.name
 
     @staticmethod
-    def resolve_versions(row: TrainedModel, context: dict[str, Any]) -> list[ModelVersion]:
+    def resolve_versions(row: TrainedModel) -> list[ModelVersion]:
         return list(row.seen)  # type: ignore[attr-defined]
 
 
@@ -472,7 +473,7 @@ def show_card(
 ) -> Any:
     """The model card, made from the record: Markdown, or JSON with ?form=json."""
     version = _version(request, slug, number)
-    card = documents.card(queries.record(version), gettext)
+    card = documents.card(records.record(version), gettext)
     if form == "json":
         return asdict(card)
     return HttpResponse(
@@ -491,7 +492,7 @@ def show_form(request: SignedIn, slug: Slug, number: Number) -> Any:
 def form_out(version: ModelVersion) -> dict[str, Any]:
     """Return the form of a version as plain values."""
     here = _here()
-    form = documents.form(queries.record(version), queries.form_fields(), gettext)
+    form = documents.form(records.record(version), queries.form_fields(), gettext)
     return {
         "record_digest": form.record_digest,
         "as_of": queries.form_as_of(),
@@ -533,7 +534,7 @@ def state_answer(
 @router.get("/models/{slug}/versions/{number}/documents/lineage", response=LineageOut)
 def show_lineage(request: SignedIn, slug: Slug, number: Number) -> Any:
     """The chain from the call to the model, and the whole record it is drawn from."""
-    record = queries.record(_version(request, slug, number))
+    record = records.record(_version(request, slug, number))
     chain = documents.lineage(record, gettext, _here())
     return {
         "record_digest": chain.record_digest,

@@ -215,6 +215,11 @@ class ModelVersion(models.Model):
         return f"{self.model.slug}@{self.number}"
 
     @property
+    def reference_path(self) -> str:
+        """Where its page is."""
+        return f"/models/{self.model.slug}/{self.number}/"
+
+    @property
     def digest(self) -> str:
         """What identifies the files, as `sha256:…`."""
         return str(self.content.digest)
