@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 SETTINGS = {
@@ -62,7 +63,7 @@ def ours(folder: Path, data: Path, steps: int) -> dict[str, list[float]]:
     rows = read_lines(folder / "metrics.jsonl")
     seconds = [row["cpu_s"] for row in rows]
     return {
-        "cpu_s": [after - before for before, after in zip(seconds, seconds[1:], strict=False)],
+        "cpu_s": [after - before for before, after in pairwise(seconds)],
         "loss": [row["loss"] for row in rows],
     }
 
@@ -132,7 +133,7 @@ def theirs(folder: Path, data: Path, steps: int) -> dict[str, list[float]]:
     )
     trainer.train()
     return {
-        "cpu_s": [after - before for before, after in zip(ends, ends[1:], strict=False)],
+        "cpu_s": [after - before for before, after in pairwise(ends)],
         "loss": [row["loss"] for row in trainer.state.log_history if "loss" in row],
     }
 

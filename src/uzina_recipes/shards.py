@@ -48,5 +48,5 @@ def open_shards(folder: Path, split: str) -> Shards:
             f"{path.name} has {path.stat().st_size} bytes and shards.json says {expected}. "
             "Stage the data again."
         )
-    tokens = np.memmap(path, TOKEN, "r") if expected else np.zeros(0, TOKEN)
+    tokens: NDArray[np.uint16] = np.memmap(path, TOKEN, "r") if expected else np.zeros(0, TOKEN)
     return Shards(tokens, facts["vocabulary"], facts["separator"], facts[split])

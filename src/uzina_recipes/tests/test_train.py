@@ -36,7 +36,26 @@ from uzina_recipes.tests.conftest import (
 )
 
 FIELDS = frozenset(
-    ["t", "step", "tokens", "loss", "lr", "gnorm", "tok_s", "tflops_dev", "mfu", "step_s", "data_s", "ckpt_s", "mem_gib", "w_dev", "kwh", "eta_s", "job", "life"]
+    [
+        "t",
+        "step",
+        "tokens",
+        "loss",
+        "lr",
+        "gnorm",
+        "tok_s",
+        "tflops_dev",
+        "mfu",
+        "step_s",
+        "data_s",
+        "ckpt_s",
+        "mem_gib",
+        "w_dev",
+        "kwh",
+        "eta_s",
+        "job",
+        "life",
+    ]
 )
 
 

@@ -76,8 +76,8 @@ def window_nats(
 ) -> list[float]:
     """The nats that a model needs for the counted targets of each window."""
     width = max(window.length for window in batch)
-    rows = np.zeros((len(batch), width + 1), np.int64)
-    counts = np.zeros((len(batch), width), bool)
+    rows: NDArray[np.int64] = np.zeros((len(batch), width + 1), np.int64)
+    counts: NDArray[np.bool_] = np.zeros((len(batch), width), bool)
     for row, window in enumerate(batch):
         tokens = documents[window.document][window.start : window.start + window.length + 1]
         rows[row, : len(tokens)] = tokens

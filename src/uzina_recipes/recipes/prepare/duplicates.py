@@ -64,7 +64,7 @@ class Shingler:
         if not width:
             return hashes
         count = len(hashes) - width + 1
-        runs = np.zeros(count, np.uint64)
+        runs: NDArray[np.uint64] = np.zeros(count, np.uint64)
         for offset in range(width):
             # Multiply, add and fold: the order of the words matters.
             runs = (runs ^ hashes[offset : offset + count]) * MIX
@@ -88,7 +88,7 @@ class MinHash:
 
         shingles  [n] uint64, n at least 1
         """
-        smallest = np.full(PERMUTATIONS, np.iinfo(np.uint32).max, np.uint32)
+        smallest: NDArray[np.uint32] = np.full(PERMUTATIONS, np.iinfo(np.uint32).max, np.uint32)
         for start in range(0, len(shingles), BLOCK):
             block = shingles[start : start + BLOCK, None]
             # Multiply-shift: the upper half of a * x + b modulo 2**64.
@@ -106,7 +106,7 @@ def near_duplicates(signatures: NDArray[np.uint32], threshold: float) -> NDArray
     Two documents are compared when one of 14 bands of 8 places is equal: that finds a pair with
     80 % in common with probability 0.92, 90 % with 0.9998.
     """
-    parent = np.arange(len(signatures), dtype=np.int64)
+    parent: NDArray[np.int64] = np.arange(len(signatures), dtype=np.int64)
 
     def root(at: int) -> int:
         while parent[at] != at:
@@ -137,7 +137,7 @@ class HeldOut:
         sets = list(documents)
         self.sizes = np.array([len(shingles) for shingles in sets], np.int64)
         every = np.concatenate(sets) if sets else np.zeros(0, np.uint64)
-        owner = np.repeat(np.arange(len(sets)), self.sizes)
+        owner: NDArray[np.intp] = np.repeat(np.arange(len(sets)), self.sizes)
         order = np.argsort(every, kind="stable")
         self.shingles, self.owners = every[order], owner[order]
 
@@ -148,8 +148,8 @@ class HeldOut:
         """
         if not len(self.shingles) or not len(shingles):
             return 0.0
-        left = np.searchsorted(self.shingles, shingles, "left")
-        right = np.searchsorted(self.shingles, shingles, "right")
+        left: NDArray[np.intp] = np.searchsorted(self.shingles, shingles, "left")
+        right: NDArray[np.intp] = np.searchsorted(self.shingles, shingles, "right")
         met = np.flatnonzero(right > left)
         if not len(met):
             return 0.0

@@ -31,7 +31,7 @@ def permuted(places: NDArray[np.uint64], count: int, key: int) -> NDArray[np.uin
     bits = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
     mask = np.uint64((1 << int(bits)) - 1)
     out = places.copy()
-    todo = np.ones(len(out), bool)
+    todo: NDArray[np.bool_] = np.ones(len(out), bool)
     while todo.any():
         left, right = out[todo] >> bits, out[todo] & mask
         for turn in range(ROUNDS):
@@ -48,9 +48,9 @@ def windows(tokens: int, context: int) -> int:
 
 def samples(seed: int, step: int, batch: int, count: int) -> NDArray[np.int64]:
     """The windows that one step sees, [batch]; step counts from 1, count is how many there are."""
-    places = np.arange((step - 1) * batch, step * batch, dtype=np.uint64)
+    places: NDArray[np.uint64] = np.arange((step - 1) * batch, step * batch, dtype=np.uint64)
     epochs, inside = places // np.uint64(count), places % np.uint64(count)
-    chosen = np.empty(batch, np.int64)
+    chosen: NDArray[np.int64] = np.empty(batch, np.int64)
     for epoch in np.unique(epochs):
         here = epochs == epoch
         key = int.from_bytes(hashlib.sha256(f"{seed} {epoch}".encode()).digest()[:6], "little")

@@ -237,7 +237,7 @@ class Training:
 
     def windows_at(self, source: shards.Shards, chosen: np.ndarray) -> Tensor:
         """Token windows with their targets, [samples, context + 1]."""
-        starts = chosen * self.context
+        starts = (chosen * self.context).tolist()
         rows = np.stack([source.tokens[at : at + self.context + 1] for at in starts])
         return torch.from_numpy(rows.astype(np.int64)).to(self.device.torch)
 
