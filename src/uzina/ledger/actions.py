@@ -12,7 +12,7 @@ which have asked whether the person may. The corrections ask for an operator the
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models import Q
 
 from uzina.core.db import action
@@ -730,4 +730,9 @@ def _post(booking: _Booking) -> None:
             key=booking.transfers[0].key,
         ) from error
     Posting.objects.bulk_create(booking.postings)
-    Account.objects.bulk_update(booking.accounts.values(), ["balance"])
+    with connection.cursor() as cursor:
+        # bulk_update writes the same and took a quarter of the CPU of a whole booking.
+        cursor.executemany(
+            "UPDATE ledger_account SET balance = %s WHERE id = %s",
+            [(account.balance, account.pk) for account in booking.accounts.values()],
+        )
