@@ -10,11 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.utils import translation
+from django.utils import timezone, translation
 
 from uzina.calls import actions, queries
 from uzina.calls.models import Application, Award
 from uzina.calls.rules import modes
+from uzina.core.charts import day_words
 
 
 def mail_receipt(*, application: str, now: datetime) -> None:
@@ -78,6 +79,7 @@ def _mail_award(kind: str, award: Award) -> None:
         key=f"{kind}.{award.code}",
         path=f"/awards/{award.code}/",
         award=award,
+        answer_by=award.answer_by,
     )
 
 
@@ -89,9 +91,12 @@ def _send(kind: str, application: Application, *, key: str, path: str, **facts: 
             "call": application.call,
             "person": person,
             "site": site,
+            "due": _moment(application.due_at),
             "address": f"{site.url.rstrip('/')}{path}",
             **facts,
         }
+        if "answer_by" in facts:
+            context["answer_by"] = _moment(facts["answer_by"])
         subject = render_to_string(f"calls/mail/{kind}_subject.txt", context)
         body = render_to_string(f"calls/mail/{kind}.txt", context)
     EmailMessage(
@@ -100,3 +105,11 @@ def _send(kind: str, application: Application, *, key: str, path: str, **facts: 
         to=[person.email],
         headers={"Message-ID": f"<{key.lower()}@{site.url.split('//')[-1].split('/')[0]}>"},
     ).send()
+
+
+def _moment(at: datetime | None) -> str:
+    """Write an instant in the language at hand and the factory's time zone, which is named."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    return f"{day_words(local, 'j F Y')}, {local:%H:%M %Z}"
