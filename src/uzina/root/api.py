@@ -21,6 +21,7 @@ from uzina.people.api import router as people
 from uzina.people.models import Person
 from uzina.people.queries import token_holder
 from uzina.sizing.api import router as sizing
+from uzina.training.api import router as training
 
 
 class TokenAuth(HttpBearer):
@@ -56,6 +57,7 @@ api.add_router("/sizing/", sizing)
 api.add_router("/calls/", calls)
 api.add_router("/catalogue/", catalogue)
 api.add_router("/compute/", compute)
+api.add_router("/training/", training)
 
 
 @api.exception_handler(Refused)

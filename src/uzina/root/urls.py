@@ -26,8 +26,11 @@ urlpatterns = [
     path("", include((pages, "root"))),
     path("", include("uzina.people.urls")),
     path("", include("uzina.ledger.urls")),
+    path("", include("uzina.sizing.urls")),
+    path("", include("uzina.calls.urls")),
     path("", include("uzina.catalogue.urls")),
     path("", include("uzina.compute.urls")),
+    path("", include("uzina.training.urls")),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.urls),
 ]

@@ -939,7 +939,8 @@ def plain(text: str) -> str:
     """Return a text so that Markdown shows it as it is: nothing in it is markup, a link or HTML."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"([\\`*_{}\[\]#|~!$])", r"\\\1", escaped)
-    escaped = re.sub(r"^(\s*)([-+=>]|\d+[.)])", r"\1\\\2", escaped, flags=re.MULTILINE)
+    escaped = re.sub(r"^(\s*)([-+=])", r"\1\\\2", escaped, flags=re.MULTILINE)
+    escaped = re.sub(r"^(\s*\d+)([.)])(?=\s|$)", r"\1\\\2", escaped, flags=re.MULTILINE)
     return re.sub(r"(https?|ftp|www)(:|\.)", lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
 
 
