@@ -51,9 +51,7 @@ class Person(AbstractBaseUser):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~Q(email=""), name="person_has_an_email"),
-            models.UniqueConstraint(
-                Lower("email"), name="person_email_once_in_any_case"
-            ),
+            models.UniqueConstraint(Lower("email"), name="person_email_once_in_any_case"),
         ]
 
     def __str__(self) -> str:
