@@ -176,25 +176,37 @@ def text_problems(field: str, text: str, *, longest: int, is_needed: bool) -> li
 
 
 def path_problem(path: str) -> str:
-    """Return why path cannot be in a manifest, or "" when it can.
+    """Return what to say of a path that cannot be in a manifest, or "" when it can.
 
     A path is relative, with "/" between names, and means the same file on every system: no "..",
     no backslash, no control characters, no drive letters, Unicode composed (NFC).
     """
     names = path.split("/")
     answers = (
-        (not path or len(path.encode()) > LONGEST_PATH, _("it is empty or too long")),
-        (path.startswith("/"), _("it begins at the root")),
-        (bool({"", ".", ".."} & set(names)), _("it has an empty, '.' or '..' part")),
-        ("\\" in path or re.match(r"[A-Za-z]:", path), _("it is written as on Windows")),
+        (
+            not path or len(path.encode("utf-8", "replace")) > LONGEST_PATH,
+            _("The path {path!r} is empty or longer than 1,024 bytes."),
+        ),
+        (path.startswith("/"), _("The path {path!r} begins at the root. Make it relative.")),
+        (
+            bool({"", ".", ".."} & set(names)),
+            _("The path {path!r} has an empty, '.' or '..' part. Leave it out."),
+        ),
+        (
+            "\\" in path or bool(re.match(r"[A-Za-z]:", path)),
+            _("The path {path!r} is written as on Windows. Write it with '/' and without a drive."),
+        ),
         (
             any(unicodedata.category(one) in {"Cc", "Cf", "Cs"} for one in path),
-            _("it has invisible characters"),
+            _("The path {path!r} has invisible characters. Leave them out."),
         ),
-        (unicodedata.normalize("NFC", path) != path, _("its letters are not composed (NFC)")),
         (
-            any(len(name.encode()) > LONGEST_NAME for name in names),
-            _("one of its names is too long"),
+            unicodedata.normalize("NFC", path) != path,
+            _("The path {path!r} has letters in parts. Write it in the Unicode form NFC."),
+        ),
+        (
+            any(len(name.encode("utf-8", "replace")) > LONGEST_NAME for name in names),
+            _("A name in the path {path!r} is longer than 255 bytes. Shorten it."),
         ),
     )
     return next((why for is_wrong, why in answers if is_wrong), "")
@@ -262,14 +274,10 @@ def manifest(files: Iterable[Mapping[str, Any] | File]) -> tuple[File, ...]:
 def _file_problems(field: str, one: Mapping[str, Any]) -> list[Problem]:
     problems = []
     path, size, sha256 = one.get("path"), one.get("bytes"), one.get("sha256")
-    if why := path_problem(path) if isinstance(path, str) else _("it is not text"):
+    why = path_problem(path) if isinstance(path, str) else _("Give each file a path.")
+    if why:
         problems.append(
-            Problem(
-                f"{field}.path",
-                "version.path.unsafe",
-                _("The path {path!r} cannot be used: {why}."),
-                {"path": str(path)[:200], "why": why},
-            )
+            Problem(f"{field}.path", "version.path.unsafe", why, {"path": str(path)[:200]})
         )
     if type(size) is not int or not 0 <= size <= LARGEST_FILE:
         problems.append(
