@@ -171,7 +171,7 @@ class RunDirectory:
         self.life = 1 + sum(
             event["event"] in {"started", "resumed"} for event in self.events() if "event" in event
         )
-        self.job = os.environ.get("UZINA_JOB") or os.environ.get("SLURM_JOB_ID") or ""
+        self.job = os.environ.get("UZINA_JOB_KEY") or os.environ.get("SLURM_JOB_ID") or ""
 
     def __enter__(self) -> Self:
         """Start beating, and take SIGTERM and SIGUSR1 as a wish to stop."""
