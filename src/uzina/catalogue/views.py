@@ -12,7 +12,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from uzina.catalogue import access, actions, forms, queries, rules
-from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.models import Dataset, Staging, Version
 from uzina.core.attachments import attachment
 from uzina.core.errors import Refused
 from uzina.core.paging import paged
@@ -118,13 +118,10 @@ def _sources(versions: list[Version], request: HttpRequest) -> list[Version]:
     return sorted(found.values(), key=lambda one: (one.dataset.slug, one.number))
 
 
-def _jobs(versions: list[Version]) -> list[dict[str, Any]]:
-    rows = [
-        {"code": staging.subject, "at": staging.at, "number": version.number}
-        for version in versions
-        for staging in version.stagings.all()
-    ]
-    return sorted(rows, key=lambda one: one["at"], reverse=True)[:50]
+def _jobs(versions: list[Version]) -> list[Staging]:
+    """Return the uses of the versions by jobs, newest first."""
+    rows = [staging for version in versions for staging in version.stagings.all()]
+    return sorted(rows, key=lambda one: one.at, reverse=True)[:50]
 
 
 @require_GET

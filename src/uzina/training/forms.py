@@ -72,7 +72,7 @@ class RunForm(Form):
         made["key"] = forms.CharField(
             widget=forms.HiddenInput(), max_length=64, initial=lambda: uuid.uuid4().hex
         )
-        self.declared_fields = self.base_fields = made
+        self.base_fields = made  # type: ignore[misc]  # Django copies it for each form
 
     def _data_field(self, name: str, person: Person) -> forms.Field:
         choices = _data(person, name)

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from uzina.catalogue import actions as catalogue
 from uzina.compute import queries as compute
@@ -44,6 +45,31 @@ def allocation(project):
         key="grant",
         by=None,
         now=NOW,
+    )
+
+
+@pytest.fixture
+def real_allocation(project):
+    """Ten GPU-hours, open now by the real clock: real jobs need it."""
+    now = timezone.now()
+    capacity = ledger.open_capacity(
+        owner="CAL-TEST",
+        title="Test",
+        resource=ledger_queries.gpu_hours(),
+        amount=100 * HOUR,
+        key="capacity",
+        by=None,
+        now=now,
+    )
+    return ledger.grant(
+        project,
+        capacity=capacity,
+        amount=10 * HOUR,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=30),
+        key="grant",
+        by=None,
+        now=now,
     )
 
 
