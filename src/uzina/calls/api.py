@@ -246,7 +246,7 @@ def _call_out(call: Call, request: SignedIn) -> CallOut:
         durations_months=list(call.mode.durations_months),
         target_working_days=call.mode.target_working_days,
         partition=call.partition,
-        free_gpu_ms=call.capacity.balance - call.promised_gpu_ms
+        free_gpu_ms=queries.left_gpu_ms(call)
         if is_operator or people_access.is_auditor(request.user)
         else None,
         allowed=CALL.verbs(call.state) if is_operator else [],
@@ -306,11 +306,31 @@ class ProblemOut(Schema):
     detail: str
 
 
+class ChoiceOut(Schema):
+    """One answer that may be chosen."""
+
+    value: str
+    label: str
+
+
+class FieldOut(Schema):
+    """One question: kind is line, text, yes_no, tick, choice, whole, email, country or rows."""
+
+    name: str
+    kind: str
+    label: str
+    hint: str
+    is_needed: bool
+    choices: list[ChoiceOut]
+    columns: list["FieldOut"]
+
+
 class SectionOut(Schema):
     """One step of an application. Send `version` back when you save it."""
 
     slug: str
     title: str
+    fields: list[FieldOut]
     version: int
     is_complete: bool
     answers: dict[str, Any]
@@ -408,6 +428,18 @@ def _summary(application: Application, request: SignedIn, own: Container[int]) -
     }
 
 
+def _field_out(field: sections.Field) -> FieldOut:
+    return FieldOut(
+        name=field.name,
+        kind=field.kind,
+        label=gettext(field.label),
+        hint=gettext(field.hint) if field.hint else "",
+        is_needed=bool(field.missing),
+        choices=[ChoiceOut(value=value, label=gettext(label)) for value, label in field.choices],
+        columns=[_field_out(column) for column in field.columns],
+    )
+
+
 def _section_out(slug: str, saved: Any) -> SectionOut:
     section = sections.ALL[slug]
     answers = saved.answers if saved else {}
@@ -415,6 +447,7 @@ def _section_out(slug: str, saved: Any) -> SectionOut:
     return SectionOut(
         slug=slug,
         title=gettext(section.title),
+        fields=[_field_out(field) for field in section.fields],
         version=saved.version if saved else 0,
         is_complete=not problems,
         answers=answers,

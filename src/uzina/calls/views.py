@@ -124,7 +124,7 @@ def call(request: HttpRequest, slug: str) -> HttpResponse:
             "mode": mode,
             "is_office": is_office,
             "may_run": person is not None and access.may_run_calls(person),
-            "free_gpu_ms": found.capacity.balance - found.promised_gpu_ms,
+            "free_gpu_ms": queries.left_gpu_ms(found),
             "may_publish": found.state is CallState.DRAFT,
             "may_archive": found.state is not CallState.ARCHIVED,
         },
@@ -593,10 +593,11 @@ def assessments(request: SignedIn) -> HttpResponse:
     queue = [
         {
             "application": one,
-            "days_left": queries.working_days_left(one.due_at, moment),
-            "is_late": moment >= one.due_at,
+            "days_left": queries.working_days_left(due, moment),
+            "is_late": moment >= due,
         }
         for one in page
+        for due in [one.due_at or moment]
     ]
     return render(
         request,

@@ -63,7 +63,7 @@ def _offer(code: str, *, now: datetime) -> Award | None:
     award = Award.objects.create(
         application=application,
         gpu_ms=gpu_ms,
-        months=application.months,
+        months=application.months or 0,
         offered_at=now,
         answer_by=now + timedelta(days=application.call.mode.answer_days),
     )

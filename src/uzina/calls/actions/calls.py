@@ -84,7 +84,9 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
         made_at=now,
     )
     CutOff.objects.bulk_create(
-        CutOff(call=call, opens_at=one.opens_at, closes_at=one.closes_at) for one in facts.cut_offs
+        CutOff(call=call, opens_at=one.opens_at, closes_at=one.closes_at)
+        for one in facts.cut_offs
+        if one.closes_at is not None
     )
     log(
         "call.created",

@@ -40,7 +40,8 @@ def first_in_first_out(queue: Sequence[Queued], free_gpu_ms: int) -> Outcome:
     where one does not fit, those behind it wait too, however little they ask. Assessed
     applications that wait are the reserve.
     """
-    offers, reserves = [], []
+    offers: list[str] = []
+    reserves: list[str] = []
     left, is_blocked = free_gpu_ms, False
     for application in queue:
         is_blocked = is_blocked or application.gpu_ms > left

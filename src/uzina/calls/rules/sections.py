@@ -413,6 +413,7 @@ def _parse_fields(
         value = raw.get(field.name)
         if value is None or value == "":
             continue
+        answer: Any
         if field.kind == "rows":
             answer = _parse_rows(field, value, f"{path}{field.name}", countries, problems)
         else:
