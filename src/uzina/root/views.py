@@ -14,6 +14,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template import loader
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now
 from django.utils.translation import gettext, ngettext
@@ -89,8 +90,10 @@ def _needs(
                         hours=hours(award.gpu_ms)
                     ),
                     "href": f"/awards/{award.code}/",
-                    "hint": instant(award.answer_by),
-                    "label": gettext("Until then"),
+                    "hint": format_html(
+                        gettext("Answer before {moment}"), moment=instant(award.answer_by)
+                    ),
+                    "label": award.code,
                 }
             )
     if access.is_assessor(person):
@@ -99,7 +102,7 @@ def _needs(
             {
                 "title": gettext("Assess {title}").format(title=one.title or one.code),
                 "href": f"/assessments/{one.code}/",
-                "hint": instant(one.due_at),
+                "hint": format_html(gettext("Due before {moment}"), moment=instant(one.due_at)),
                 "label": one.code,
             }
             for one in waiting[:FEW]
