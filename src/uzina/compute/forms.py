@@ -16,7 +16,7 @@ from uzina.people.models import Person
 class JobForm(Form):
     """A command to run, and what it needs."""
 
-    project = forms.ModelChoiceField(
+    project: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
         queryset=None,
         to_field_name="code",
         empty_label=None,

@@ -24,6 +24,8 @@ slurmdbd; see docs/decisions/0004."""
 LOOK_AGAIN_S = 2.0
 """A hung controller may show a job a moment after it broke off: look twice before a retry."""
 COUNT_EVERY = timedelta(seconds=30)
+SILENT_EVERY = timedelta(seconds=10)
+"""A controller that is away costs each command 9 s: ask seldom enough for other work to go on."""
 
 
 def hand_over(*, job: str, now: datetime) -> None:
@@ -143,6 +145,8 @@ def watch(*, now: datetime) -> None:
 
 def _is_turn(cluster: Cluster, *, now: datetime) -> bool:
     every = timedelta(seconds=settings.UZINA.scheduler.poll_s)
+    if cluster.silent_since is not None:
+        every = max(every, SILENT_EVERY)
     return actions.begin_poll(cluster, now=now, every=every)
 
 

@@ -1,6 +1,7 @@
 """Pages of jobs."""
 
 import secrets
+import shlex
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +23,10 @@ from uzina.core.http import told
 from uzina.core.paging import paged
 from uzina.people.types import SignedIn
 
-LOG_SHOWN = 32_768
-EVENTS_SHOWN = 50
+LOG_SHOWN = 8_192
+LINES_SHOWN, EVENTS_SHOWN = 30, 10
+LONGEST_S = 10 * 365 * 86_400
+"""A job that reckons it needs longer does not know."""
 
 
 def _visible(request: SignedIn) -> Any:
@@ -65,8 +68,10 @@ def jobs(request: SignedIn) -> HttpResponse:
 def job(request: SignedIn, code: str) -> HttpResponse:
     """Show a job: where it stands and why, its cost, its log, its curve, its files."""
     found = _job(request, code)
+    spec = rules.parse_spec(found.spec)
     context = _live(found, now=now()) | {
-        "spec": rules.parse_spec(found.spec),
+        "spec": spec,
+        "command": shlex.join(spec.command),
         "may_cancel": access.may_cancel(request.user, found),
         "files": run_directory.files(queries.run_dir(found))[:200],
         "usage": list(queries.usage_of(found)),
@@ -110,7 +115,7 @@ def _live(job: Job, *, now: datetime) -> dict[str, Any]:
         "is_live": job.settled_at is None,
         "chart": _chart(measured),
         "speed": _speed(job, measured),
-        "events": [_event(one) for one in events[-EVENTS_SHOWN:]],
+        "events": [_event(one) for one in reversed(events[-EVENTS_SHOWN:])],
         "said": _exit_words(run_directory.exit_record(run_dir)),
         **_tails(job),
     }
@@ -126,7 +131,8 @@ def _tails(job: Job) -> dict[str, str]:
     tails = {}
     for stream in ("stdout", "stderr"):
         piece = scheduler().logs(queries.run_dir(job), stream, offset=-LOG_SHOWN, limit=LOG_SHOWN)
-        tails[stream] = piece.data.decode("utf-8", "replace")
+        lines = piece.data.decode("utf-8", "replace").splitlines(keepends=True)
+        tails[stream] = "".join(lines[-LINES_SHOWN:])
     return tails
 
 
@@ -151,7 +157,7 @@ def _speed(job: Job, measured: list[dict[str, Any]]) -> dict[str, Any]:
         if _is_number(last.get(name))
     }
     eta = last.get("eta_s")
-    if job.state is JobState.RUNNING and _is_number(eta) and 0 <= eta < 10 * 365 * 86_400:
+    if job.state is JobState.RUNNING and isinstance(eta, int | float) and 0 <= eta < LONGEST_S:
         numbers["eta_s"] = int(eta)
     return numbers
 
@@ -232,6 +238,7 @@ def _check_page(
     context = {
         "form": form,
         "spec": spec,
+        "command": shlex.join(spec.command),
         "project": form.cleaned_data["project"],
         "price": price,
         "typed": typed,
