@@ -22,7 +22,7 @@ from uzina.ledger.models import Allocation
 from uzina.people.types import SignedIn
 
 ON_A_PAGE = 25
-LINES = 50
+LINES = 30
 COLUMNS = (
     *("number", "at", "kind", "amount", "subject", "reason", "by_code"),
     *("granted", "free", "held", "spent", "expired", "overrun"),

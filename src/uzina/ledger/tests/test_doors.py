@@ -288,7 +288,7 @@ def test_a_long_statement_comes_in_pages(ana, allocation):
     newest = client.get(f"/allocations/{allocation.code}/").content.decode()
     assert "JOB-19" in newest
     assert "JOB-0<" not in newest
-    assert "?before=12" in newest
+    assert "?before=32" in newest
     earlier = client.get(f"/allocations/{allocation.code}/?before=12").content.decode()
     assert "JOB-0<" in earlier
     assert "Newest lines" in earlier

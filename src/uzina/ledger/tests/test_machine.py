@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -64,6 +65,7 @@ class Ledger(RuleBasedStateMachine):
     holds = Bundle("holds")
     played = 0
     world = {}
+    calls = ()
 
     @initialize()
     def open_books(self):
@@ -71,7 +73,7 @@ class Ledger(RuleBasedStateMachine):
         self.atomic.__enter__()
         self.now = NOW
         self.count = 0
-        self.known = []
+        self.known, self.calls = [], []
         self.operator, self.project = self.world["operator"], self.world["project"]
         self.left = BUDGET
         self.capacity = actions.open_capacity(
@@ -101,18 +103,25 @@ class Ledger(RuleBasedStateMachine):
         assert refused.value.code == code
         assert (Transfer.objects.count(), LogEntry.objects.count()) == before
 
-    def twice(self, call, *args, **kwargs):
-        """Do it, and do it again as a client does whose connection broke."""
-        first = call(*args, **kwargs)
+    def done(self, call, *args, **kwargs):
+        """Do it, and remember it for a client whose connection broke."""
+        found = call(*args, **kwargs)
+        self.calls.append((call, args, kwargs, found))
+        return found
+
+    @precondition(lambda self: self.calls)
+    @rule(data=st.data())
+    def repeat(self, data):
+        """Any call made before gives what it gave then, whatever has happened since."""
+        call, args, kwargs, found = data.draw(st.sampled_from(self.calls))
         before = Transfer.objects.count(), LogEntry.objects.count()
-        assert call(*args, **kwargs) == first
+        assert call(*args, **kwargs) == found
         assert (Transfer.objects.count(), LogEntry.objects.count()) == before
-        return first
 
     @rule(amount=amounts)
     def fund(self, amount):
         asked = {"amount": amount, "reason": "", "key": self.key(), "by": None, "now": self.now}
-        self.twice(actions.fund, self.capacity, **asked)
+        self.done(actions.fund, self.capacity, **asked)
         self.left += amount
 
     @rule(target=allocations, amount=amounts, days=st.integers(1, 10))
@@ -130,7 +139,7 @@ class Ledger(RuleBasedStateMachine):
         if amount > self.left:
             self.refused("allocation.grant.too_big", actions.grant, self.project, **asked)
             return multiple()
-        row = self.twice(actions.grant, self.project, **asked)
+        row = self.done(actions.grant, self.project, **asked)
         self.left -= amount
         model = Model(row, amount, ends_at)
         self.known.append(model)
@@ -150,7 +159,7 @@ class Ledger(RuleBasedStateMachine):
         elif amount > self.left:
             code = "allocation.grant.too_big"
         else:
-            self.twice(actions.top_up, allocation.row, **asked)
+            self.done(actions.top_up, allocation.row, **asked)
             self.left -= amount
             allocation.granted += amount
             allocation.free += amount
@@ -171,7 +180,7 @@ class Ledger(RuleBasedStateMachine):
         elif amount > allocation.spent - allocation.overrun:
             code = "allocation.refund.too_big"
         else:
-            self.twice(actions.refund, allocation.row, **asked)
+            self.done(actions.refund, allocation.row, **asked)
             allocation.spent -= amount
             allocation.free += amount
             return
@@ -193,7 +202,7 @@ class Ledger(RuleBasedStateMachine):
         elif amount > allocation.free:
             code = "allocation.hold.too_big"
         else:
-            row = self.twice(actions.hold, allocation.row, **asked)
+            row = self.done(actions.hold, allocation.row, **asked)
             other = asked | {"amount": amount + 1}
             self.refused("transfer.post.key_reused", actions.hold, allocation.row, **other)
             allocation.free -= amount
@@ -209,7 +218,7 @@ class Ledger(RuleBasedStateMachine):
                 "hold.settle.already", actions.settle, hold.row, used=used, by=None, now=self.now
             )
             return
-        found = self.twice(actions.settle, hold.row, used=used, by=None, now=self.now)
+        found = self.done(actions.settle, hold.row, used=used, by=None, now=self.now)
         assert found.spent == used
         self.book(hold, used)
 
@@ -230,7 +239,7 @@ class Ledger(RuleBasedStateMachine):
     def settle_many(self, some):
         measured = [(hold, used if hold.settled is None else hold.settled) for hold, used in some]
         pairs = [(hold.row, used) for hold, used in measured]
-        found = self.twice(actions.settle_many, pairs, by=None, now=self.now)
+        found = self.done(actions.settle_many, pairs, by=None, now=self.now)
         assert [one.spent for one in found] == [used for _hold, used in measured]
         for hold, used in measured:
             self.book(hold, used)
@@ -241,7 +250,7 @@ class Ledger(RuleBasedStateMachine):
         if hold.settled:
             self.refused("hold.void.already_settled", actions.void, hold.row, **asked)
             return
-        self.twice(actions.void, hold.row, **asked)
+        self.done(actions.void, hold.row, **asked)
         self.book(hold, 0)
 
     @rule(allocation=allocations)
@@ -299,6 +308,7 @@ class Ledger(RuleBasedStateMachine):
             assert (found.expired, found.overrun) == (one.expired, one.overrun)
 
 
+@pytest.mark.timeout(1200)
 def test_any_sequence_of_verbs_keeps_the_books(operator, project):
     Ledger.world = {"operator": operator, "project": project}
     Ledger.played = 0
