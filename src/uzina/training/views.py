@@ -157,6 +157,11 @@ def run(request: SignedIn, code: str) -> HttpResponse:
         "run": found,
         "title": found.recipe.text("title", _here()),
         "jobs": list(found.jobs.order_by("pk")),
+        "params": [
+            (one["name"], found.params[one["name"]])
+            for one in found.recipe.schema["parameters"]
+            if one["name"] in found.params
+        ],
         "verbs": verbs,
         "result": result,
         "chart": _chart(result),

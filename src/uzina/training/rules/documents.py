@@ -359,7 +359,7 @@ def _training_design(record: Record, say: Say) -> str:
     if not run:
         return ""
     facts = record["facts"]
-    settings = ", ".join(f"{name} {value}" for name, value in run["params"].items())
+    settings = ", ".join(f"{name} {value}" for name, value in sorted(run["params"].items()))
     steps, tokens = number(facts, "steps"), number(facts, "tokens_seen")
     text = say(_("Recipe {recipe} {version}: next-token prediction (cross-entropy).")).format(
         recipe=run["recipe"]["slug"], version=run["recipe"]["version"]
@@ -430,7 +430,7 @@ def _curation(record: Record, say: Say) -> str:
     parts = []
     for run in record["runs"]:
         if run["recipe"]["slug"] == "prepare":
-            settings = ", ".join(f"{name} {value}" for name, value in run["params"].items())
+            settings = ", ".join(f"{name} {value}" for name, value in sorted(run["params"].items()))
             parts.append(
                 say(_("Recipe {recipe} {version} in {run}: {settings}.")).format(
                     recipe=run["recipe"]["slug"],
@@ -448,7 +448,7 @@ def _unsuitable(record: Record, say: Say) -> str:
         excluded = one["facts"].get("excluded", {})
         if isinstance(excluded, Mapping) and excluded:
             counts = ", ".join(
-                f"{rule.replace('_', ' ')} {count}" for rule, count in excluded.items()
+                f"{rule.replace('_', ' ')} {count}" for rule, count in sorted(excluded.items())
             )
             parts.append(
                 say(_("Documents left out of {reference}, by rule: {counts}.")).format(
@@ -860,7 +860,7 @@ def _results(record: Record, say: Say) -> Section:
         return Section(title, paragraphs=(say(_("This version was not evaluated.")),))
     newest = record["evaluations"][-1]
     table = newest["bits_per_byte"]
-    languages = [name for name in table.get("model", {}) if name != "total"]
+    languages = sorted(name for name in table.get("model", {}) if name != "total")
     rows = []
     for name, label in BASELINES.items():
         values = [number(table, name, column) for column in ("total", *languages)]

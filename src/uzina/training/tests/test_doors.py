@@ -185,7 +185,7 @@ def test_the_card_is_markdown_made_from_the_record(api, ana, evaluated):
     sent = api(ana).get(f"{VERSION}/documents/card")
     text = sent.content.decode()
     assert sent["Content-Type"].startswith("text/markdown")
-    assert "| This model | 2.100 | 2.000 | 2.300 |" in text
+    assert "| This model | 2.100 | 2.300 | 2.000 |" in text
     assert "ro-texts@1" in text
     assert "AutoModelForCausalLM" in text
     digest = api(ana).get(f"{VERSION}/documents/lineage").json()["record_digest"]
