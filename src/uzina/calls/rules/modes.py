@@ -135,7 +135,10 @@ def qualify(facts: Facts, mode: Mode) -> Verdict:
 
 def _ask(rule: Rule, value: Fact, mode: Mode) -> Reason:
     if value is None:
-        return Reason(rule.key, None, UNKNOWN, {}, rule.source)
+        later = {
+            language: f"{words}. {UNKNOWN[language]}" for language, words in rule.needs.items()
+        }
+        return Reason(rule.key, None, later, {}, rule.source)
     limit = mode.package_gpu_hours if rule.limit == "package" else rule.limit
     allowed = set(_allowed(rule, mode))
     culprits: Sequence[str] = ()
@@ -150,15 +153,23 @@ def _ask(rule: Rule, value: Fact, mode: Mode) -> Reason:
             passed = value is True
         case "at_most":
             passed = int(str(value)) <= int(str(limit))
-    shown = ", ".join(culprits) if culprits else str(value)
+    shown = ", ".join(culprits) if culprits else _grouped(value)
     text = rule.yes if passed else rule.no
     return Reason(
         rule=rule.key,
         passed=passed,
-        text={language: words.format(value=shown, limit=limit) for language, words in text.items()},
+        text={
+            language: words.format(value=shown, limit=_grouped(limit))
+            for language, words in text.items()
+        },
         todo={} if passed else _todo(rule, str(value)),
         source=rule.source,
     )
+
+
+def _grouped(value: Any) -> str:
+    """Write a number with narrow spaces between thousands, as both languages read it."""
+    return f"{value:,}".replace(",", "\u202f") if type(value) is int else str(value)
 
 
 def _allowed(rule: Rule, mode: Mode) -> Iterable[str]:

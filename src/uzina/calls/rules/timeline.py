@@ -117,7 +117,7 @@ def next_step(story: Story) -> Next:
             return _next_of_award(story)
         case ApplicationState.DECLINED:
             return Next(
-                _("Read the reasons below. You may apply again once they are mended."),
+                _("Read the reasons. You may apply again once they are mended."),
                 None,
                 is_yours=True,
             )

@@ -192,7 +192,7 @@ def test_a_declined_applicant_reads_why_and_what_to_do(call, org, ana):
 
     text = page(ana).get(f"/applications/{application.code}/").content.decode()
 
-    assert "Your work needs 9000 GPU-hours and the Playground package has 5000." in text
+    assert "Your work needs 9\u202f000 GPU-hours and the Playground package has 5\u202f000." in text
     assert "Ask for a first part here" in text
     assert "Apply again" in text
 

@@ -63,7 +63,10 @@ def test_a_declined_applicant_gets_each_reason_its_source_and_what_to_do(call, o
     keep_promises()
 
     (sent,) = mail.outbox
-    assert "Your work needs 9000 GPU-hours and the Playground package has 5000." in sent.body
+    assert (
+        "Your work needs 9\u202f000 GPU-hours and the Playground package has 5\u202f000."
+        in sent.body
+    )
     assert "Ask for a first part here" in sent.body
     assert "Source: AI Factories access, Playground" in sent.body
     assert "&" not in sent.body
