@@ -24,6 +24,7 @@ from uzina_client.transport import Json
 POLL_S = 0.5
 PATIENCE_S = 900.0
 ENDED = frozenset({"done", "failed", "cancelled", "lost"})
+RUN_ENDED = ENDED | {"stopped"}
 MS = 1000
 FORBIDDEN = 403
 CORPUS, DATA, MODEL = "debian-docs", "debian-docs-tokens", "mic-model"
@@ -297,7 +298,9 @@ class Story:
             f"{version['reference']}: {about['documents']:,} documents, "
             f"{about['bytes'] / 1e6:.1f} MB, languages {' and '.join(about['languages'])}."
         )
-        run = self._run("prepare", self.size.prepare, inputs=[version["reference"]], gpus=0, name=DATA)
+        run = self._run(
+            "prepare", self.size.prepare, inputs=[version["reference"]], gpus=0, name=DATA
+        )
         self.facts |= {"corpus": version["reference"], "data": run["output"]}
         self.teller.fact(f"{run['code']} made {run['output']}.")
 
@@ -306,14 +309,11 @@ class Story:
     def train(self) -> None:
         """A model is trained, killed in the middle, and goes on with the same samples and losses."""
         lead = self._as(self.cast.lead)
-        run = self._start(
-            "train", self.size.train, inputs=[self.facts["data"]], gpus=1, name=MODEL
-        )
+        run = self._start("train", self.size.train, inputs=[self.facts["data"]], gpus=1, name=MODEL)
         first = run["job"]
         self._follow(first, until=self.size.kill_step)
         self._must(self.kill(first), f"no training process of {first} was found to kill")
-        job = self._wait_job(first)
-        self._must(job["state"] == "failed", f"{first} was killed and is {job['state']}")
+        self._wait_run(run["code"], "failed")
         self.teller.fact(f"Killed {first} at step {self.size.kill_step} or later.")
         run = lead.training.resume(run["code"])
         second = run["job"]
@@ -442,7 +442,7 @@ class Story:
                 "params": dict(params),
                 "inputs": list(inputs),
                 "name": name,
-                "model": model or None,
+                "model": model,
                 "gpus": gpus,
                 "cpus": self.size.cpus,
                 "memory_mb": self.size.memory_mb,
@@ -491,12 +491,13 @@ class Story:
             log = self._as(self.cast.lead).compute.logs(job, stream="stderr", offset=-2000)
             raise StoryFailed(f"{job} is {seen['state']}: {seen['why']}\n{log['text']}")
 
-    def _wait_run(self, run: str) -> Json:
-        """Return a run once what it made is registered."""
+    def _wait_run(self, run: str, state: str = "done") -> Json:
+        """Return a run once it has ended and what it left is taken in."""
         training = self._as(self.cast.lead).training
         for _ in patiently(f"{run} to be collected"):
             seen = training.run(run)
-            if seen["output"] or seen["collected_at"]:
+            if seen["state"] in RUN_ENDED:
+                self._must(seen["state"] == state, f"{run} is {seen['state']}: {seen['problem']}")
                 return seen
         raise AssertionError
 

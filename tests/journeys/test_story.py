@@ -9,33 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from uzina.root.demo import CORPUS, Factory, cast_of, kill_training, processes_of
+from uzina.root.demo import CORPUS, Factory, processes_of
 from uzina_client import Client
-from uzina_client.story import SMALL, Story, Teller
-from uzina_recipes import corpora
+from uzina_client.story import SMALL, Story
 
 pytestmark = pytest.mark.timeout(600)
-
-
-def tell(factory: Factory) -> Story:
-    """Tell the story in a factory and return it."""
-    passwords = factory.open()
-    factory.start()
-    story = Story(
-        url=factory.url,
-        cast=cast_of(passwords),
-        size=SMALL,
-        corpus=corpora.folder(CORPUS),
-        folder=factory.folder,
-        teller=Teller(),
-        kill=kill_training,
-    )
-    try:
-        story.tell()
-    except BaseException:
-        print((factory.folder / "serve.log").read_text(errors="replace")[-6000:])
-        raise
-    return story
 
 
 def lead(story: Story) -> Client:
@@ -93,6 +71,7 @@ def check_command(story: Story, home: Path) -> None:
         "UZINA_URL": story.url,
         "XDG_CONFIG_HOME": str(home),
     }
+    slug = facts["model"].partition("@")[0]
     commands = [
         "whoami",
         "calls list",
@@ -118,7 +97,7 @@ def check_command(story: Story, home: Path) -> None:
         "recipes",
         "recipes train",
         "models list",
-        f"models show {facts['model'].partition('@')[0]}",
+        f"models show {slug}",
         f"models show {facts['model']}",
         f"models card {facts['model']}",
         "estimate --parameters 350m --tokens 7b",
@@ -140,27 +119,50 @@ def check_command(story: Story, home: Path) -> None:
                     json.loads(text)
 
 
-def test_the_story_on_this_machine_with_sqlite(
-    make_factory: Callable[..., Factory], tmp_path: Path
-) -> None:
-    factory = make_factory()
-    story = tell(factory)
+def test_the_story_on_this_machine_with_sqlite(told: tuple[Factory, Story]) -> None:
+    factory, story = told
     check_facts(factory, story)
-    check_model(story)
-    check_command(story, tmp_path)
     check_charges(story, None)
-    check_ends_clean(factory, story)
+
+
+def test_the_model_loads_with_transformers_and_carries_its_documents(
+    told: tuple[Factory, Story],
+) -> None:
+    check_model(told[1])
+
+
+def test_every_reading_command_understands_a_portal_where_all_has_happened(
+    told: tuple[Factory, Story], tmp_path: Path
+) -> None:
+    check_command(told[1], tmp_path)
+
+
+def test_the_story_told_again_changes_nothing(told: tuple[Factory, Story]) -> None:
+    _factory, story = told
+    with lead(story) as client:
+        before = len(list(client.compute.jobs()))
+        story.tell()
+        assert len(list(client.compute.jobs())) == before
 
 
 @pytest.mark.slurm
 @pytest.mark.postgres
 def test_the_story_on_slurm_with_postgresql(
-    make_factory: Callable[..., Factory], postgres_url: str, slurm_conf: str
+    make_factory: Callable[..., Factory],
+    tell: Callable[[Factory], Story],
+    postgres_url: str,
+    slurm_conf: str,
 ) -> None:
     factory = make_factory(
         {
             "database": {"url": postgres_url},
-            "scheduler": {"kind": "slurm", "name": "testbed", "slurm_conf": slurm_conf},
+            "scheduler": {
+                "kind": "slurm",
+                "name": "testbed",
+                "slurm_conf": slurm_conf,
+                "account": "uzina",
+                "partition": "gpu",
+            },
         }
     )
     story = tell(factory)

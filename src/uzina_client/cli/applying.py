@@ -10,6 +10,16 @@ from uzina_client.cli.shell import USAGE, Shell, Stopped, column, command, gpu_t
 from uzina_client.problems import Problem
 
 INVALID = 422
+ROW_PATH = 2
+KINDS = {
+    "yes_no": "yes or no",
+    "tick": "yes to confirm",
+    "choice": "One of these",
+    "country": "Two letters, such as RO",
+    "whole": "A whole number",
+}
+"""What to type for an answer of a kind."""
+
 CALL_COLUMNS = [
     column("Call", "slug"),
     column("Title", "title"),
@@ -246,12 +256,25 @@ def _ask(shell: Shell, code: str, section: Any) -> None:
     """Ask what a section lacks until it lacks nothing; each answer is saved at once."""
     while section["problems"]:
         problem = section["problems"][0]
-        shell.say(f"\n{section['title']}")
-        text = shell.ask(problem["detail"], option=f"--from FILE with a table [{section['slug']}]")
-        answers = placed(section["answers"], problem["field"].split("."), text)
+        path = problem["field"].split(".")
+        field = asked(section["fields"], path)
+        shell.say(f"\n{section['title']}: {field['label']}")
+        if field["hint"]:
+            shell.say(field["hint"])
+        for choice in field["choices"]:
+            shell.say(f"  {choice['value']}: {choice['label']}")
+        if field["kind"] == "rows":
+            path, field = [*path, "0", field["columns"][0]["name"]], field["columns"][0]
+        text = shell.ask(
+            KINDS.get(field["kind"], field["label"]),
+            option=f"--from FILE with a table [{section['slug']}]",
+        )
         try:
             section = shell.client.calls.save_section(
-                code, section["slug"], answers, version=section["version"]
+                code,
+                section["slug"],
+                placed(section["answers"], path, text),
+                version=section["version"],
             )
         except Problem as refused:
             if refused.status != INVALID:
@@ -259,18 +282,22 @@ def _ask(shell: Shell, code: str, section: Any) -> None:
             shell.warn(str(refused))
 
 
+def asked(fields: Any, path: list[str]) -> Any:
+    """Return the question at a place of a section: `title`, or `datasets.0.licence`."""
+    field = next(one for one in fields if one["name"] == path[0])
+    return asked(field["columns"], path[2:]) if len(path) > ROW_PATH else field
+
+
 def placed(answers: Any, path: list[str], text: str) -> Any:
     """Return answers with a text at a place; a list of rows is made where the path has a number."""
     name, *rest = path
     if not rest:
         return {**answers, name: text}
-    if rest[0].isdigit():
-        rows = list(answers.get(name, []))
-        number = int(rest[0])
-        rows += [{}] * (number + 1 - len(rows))
-        rows[number] = placed(rows[number], rest[1:], text)
-        return {**answers, name: rows}
-    return {**answers, name: placed(answers.get(name, {}), rest, text)}
+    rows = list(answers.get(name, []))
+    number = int(rest[0])
+    rows += [{}] * (number + 1 - len(rows))
+    rows[number] = placed(rows[number], rest[1:], text)
+    return {**answers, name: rows}
 
 
 def _only_organisation(shell: Shell) -> str:

@@ -44,7 +44,8 @@ def show_model(
             [
                 ("Model", model["slug"]),
                 ("Title", model["title"]),
-                ("Project", model.get("project")),
+                ("Project", model["project"]),
+                ("Provider", model["provider"]),
                 *((f"Version {one['number']}", one["state"]) for one in model["versions"]),
             ],
         )
@@ -56,7 +57,13 @@ def show_model(
             ("Version", f"{slug}@{version['number']}"),
             ("State", version["state"]),
             ("Digest", version["digest"]),
-            ("Run", version.get("run")),
+            ("Run", version["run"]),
+            *(
+                (name, f"{value:.3f} bits per byte")
+                for one in version["evaluations"]
+                for name, value in one["scores"].items()
+            ),
+            ("Not yet said", f"{version['missing_fields']} fields of the documentation form"),
             *((one["path"], size(one["bytes"])) for one in version["manifest"]),
         ],
     )

@@ -19,7 +19,7 @@ RECIPE_COLUMNS = [
     column("Version", "version"),
     column("Title", "title"),
 ]
-ENDED = frozenset({"done", "failed", "cancelled", "lost"})
+ENDED = frozenset({"done", "failed", "cancelled", "lost", "stopped"})
 POLL_S = 1.0
 
 
@@ -84,15 +84,19 @@ def recipes(
     found = shell.anyone.training.recipe(slug)
     shell.show(
         found,
-        [("Recipe", found["slug"]), ("Version", found["version"]), ("Title", found["title"])]
-        + [(one["name"], parameter(one)) for one in found.get("parameters", [])],
+        [
+            ("Recipe", f"{found['slug']} {found['version']}"),
+            ("Title", found["title"]),
+            ("Needs", found["hardware"]),
+            ("Expect", found["expects"]),
+        ]
+        + [(one["name"], parameter(one)) for one in found["parameters"]],
     )
 
 
 def parameter(one: Any) -> str:
     """Return a recipe's parameter in words."""
-    default = one.get("default")
-    return f"{one.get('help', '')} (default {default})" if default is not None else one["help"]
+    return f"{one['help']} (default {one['default']})"
 
 
 def metric(line: Any) -> str:
@@ -113,13 +117,15 @@ def show(shell: Shell, run: Any) -> None:
         run,
         [
             ("Run", run["code"]),
-            ("Recipe", run["recipe"]),
-            ("Project", run.get("project")),
+            ("Recipe", f"{run['recipe']} {run['recipe_version']}"),
+            ("Project", run["project"]),
             ("State", run["state"]),
+            ("Problem", run["problem"]),
             ("Job", run["job"]),
-            ("Inputs", run.get("inputs")),
-            ("Model", run.get("model")),
-            ("Made", run.get("output")),
-            ("Parameters", run.get("params")),
+            ("Inputs", run["inputs"]),
+            ("Model", run["model"]),
+            ("Made", run["output"]),
+            ("Parameters", run["params"]),
+            ("You can", run["allowed"]),
         ],
     )

@@ -1,0 +1,119 @@
+"""Whole factories for the tests: a config, a database, a server, on this machine."""
+
+import json
+import lzma
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from uzina.root.demo import CORPUS, Factory, cast_of, kill_training
+from uzina_client.story import SMALL, Story, Teller
+from uzina_recipes import corpora
+
+DOCUMENTS = 400
+"""Of the shipped corpus, enough for every step of the story."""
+
+
+def service(variable: str) -> str:
+    """Return where a real service is, from the environment.
+
+    The tests need it, so without it they fail, and say how to start it.
+    """
+    found = os.environ.get(variable, "")
+    if not found:
+        pytest.fail(f"{variable} is not set: `make test` starts the services and sets it.")
+    return found
+
+
+@pytest.fixture
+def make_factory(tmp_path: Path) -> Iterator[Callable[..., Factory]]:
+    """Return what makes a factory in a folder of its own; it is ended with the test."""
+    made: list[Factory] = []
+
+    def make(settings: Mapping[str, Mapping[str, Any]] | None = None) -> Factory:
+        factory = Factory.at(tmp_path / f"factory{len(made)}", settings)
+        made.append(factory)
+        return factory
+
+    yield make
+    for factory in made:
+        factory.stop()
+
+
+@pytest.fixture
+def slurm_conf() -> str:
+    """Return the slurm.conf of a real cluster."""
+    return service("UZINA_TEST_SLURM_CONF")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """Return the address of an empty PostgreSQL database, dropped after the test."""
+    server = service("UZINA_TEST_POSTGRES_URL")
+    base, _slash, _name = server.rpartition("/")
+    name = f"uzina_journey_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield f"{base}/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the first documents of the shipped corpus of each language, and what is said of it."""
+    shipped = corpora.folder(CORPUS)
+    folder = tmp_path_factory.mktemp("corpus")
+    with lzma.open(shipped / "documents.jsonl.xz", "rt", encoding="utf-8") as file:
+        lines = list(file)
+    step = max(1, len(lines) // DOCUMENTS)
+    with lzma.open(folder / "documents.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.writelines(lines[::step])
+    about = json.loads((shipped / "corpus.json").read_text())
+    about["documents"] = len(lines[::step])
+    about["bytes"] = sum(len(line) for line in lines[::step])
+    (folder / "corpus.json").write_text(json.dumps(about))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tell(small_corpus: Path) -> Callable[[Factory], Story]:
+    """Return what tells the whole story in a factory."""
+
+    def tell(factory: Factory) -> Story:
+        passwords = factory.open()
+        factory.start()
+        story = Story(
+            url=factory.url,
+            cast=cast_of(passwords),
+            size=SMALL,
+            corpus=small_corpus,
+            folder=factory.folder,
+            teller=Teller(),
+            kill=kill_training,
+        )
+        try:
+            story.tell()
+        except BaseException:
+            print((factory.folder / "serve.log").read_text(errors="replace")[-6000:])
+            raise
+        return story
+
+    return tell
+
+
+@pytest.fixture(scope="session")
+def told(
+    tmp_path_factory: pytest.TempPathFactory, tell: Callable[[Factory], Story]
+) -> Iterator[tuple[Factory, Story]]:
+    """Return a served factory where the story was told: processes of this machine, SQLite."""
+    factory = Factory.at(tmp_path_factory.mktemp("told") / "factory")
+    try:
+        yield factory, tell(factory)
+    finally:
+        factory.stop()
