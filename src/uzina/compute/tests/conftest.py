@@ -82,7 +82,7 @@ def balance(allocation):
     return ledger_queries.balance(allocation)
 
 
-def work(*, until, seconds=60):
+def work(*, until, seconds=180):
     """Run a worker in this thread until a condition holds."""
     worker = Worker("test-worker")
     end = time.monotonic() + seconds
@@ -95,7 +95,7 @@ def work(*, until, seconds=60):
             time.sleep(0.05)
 
 
-def work_until_settled(*codes, seconds=60):
+def work_until_settled(*codes, seconds=180):
     work(
         until=lambda: not Job.objects.filter(code__in=codes, settled_at=None).exists(),
         seconds=seconds,

@@ -248,7 +248,7 @@ def test_a_running_job_is_stopped_and_charged_until_then(ana, project, allocatio
     job = work_until_settled(job.code)
 
     assert job.state is JobState.CANCELLED
-    assert 0 < job.gpu_ms < 30_000
+    assert 0 < job.gpu_ms < 300_000
     assert balance(allocation).free == 10 * HOUR - job.gpu_ms
 
 
@@ -366,7 +366,7 @@ from datetime import timedelta
 from uzina.core.promises import Worker
 worker = Worker(f"w{os.getpid()}", lease=timedelta(seconds=1))
 import time
-end = time.monotonic() + 20
+end = time.monotonic() + 120
 while time.monotonic() < end:
     if not worker.run_one():
         time.sleep(0.05)
@@ -414,7 +414,7 @@ def test_jobs_that_run_and_wait_outlive_a_worker_that_is_killed(ana, project, al
     ]
     worker = start_worker(folders, "whole")
     with worker:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (folders / "runs" / jobs[0].code / "logs").exists():
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -429,4 +429,4 @@ def test_jobs_that_run_and_wait_outlive_a_worker_that_is_killed(ana, project, al
     assert [job.state for job in jobs] == [JobState.DONE, JobState.DONE]
     for job in jobs:
         assert (queries.run_dir(job) / "count").read_text() == "ran\n"
-        assert job.gpu_ms in {2 * 2000, 2 * 3000}
+        assert job.gpu_ms == 2 * queries.usage_of(job).get().elapsed_s * 1000 >= 2 * 2000

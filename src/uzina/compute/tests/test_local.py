@@ -23,6 +23,10 @@ from uzina.compute.tests.test_scheduler import (
 )
 
 
+GATE = "while [ ! -e ../open ]; do sleep 0.02; done"
+"""What a job does until the test lets it go on, however slow the machine is."""
+
+
 @pytest.fixture
 def local(tmp_path):
     return LocalScheduler(
@@ -74,12 +78,13 @@ def test_many_callers_at_once_with_one_key_make_one_job(local, run_dirs):
 
 
 def test_no_two_running_jobs_share_a_gpu_and_the_first_to_come_is_the_first_to_run(local, run_dirs):
-    text = "echo $CUDA_VISIBLE_DEVICES; date +%s%N >began; sleep 0.5; date +%s%N >ended"
+    text = f"echo $CUDA_VISIBLE_DEVICES; date +%s%N >began; {GATE}; date +%s%N >ended"
     folders = [run_dirs(number) for number in range(5)]
     jobs = [submitted(local, script(text, gpus=1), folder) for folder in folders]
     assert [seen(local, job).state for job in jobs[:2]] == [JobState.RUNNING] * 2
     assert seen(local, jobs[2]).reason == "Resources"
     assert seen(local, jobs[3]).reason == "Priority"
+    (folders[0].parent / "open").touch()
     for job in jobs:
         wait_for(local, job, JobState.DONE)
 
@@ -99,13 +104,15 @@ def test_no_two_running_jobs_share_a_gpu_and_the_first_to_come_is_the_first_to_r
 
 
 def test_a_small_job_does_not_overtake_a_large_one_that_waits(local, run_dirs):
-    running = submitted(local, script("sleep 1", gpus=1), run_dirs(1))
+    folder = run_dirs(1)
+    running = submitted(local, script(GATE, gpus=1), folder)
     large = submitted(local, script("true", gpus=2), run_dirs(2))
     small = submitted(local, script("true", gpus=1), run_dirs(3))
 
     assert seen(local, running).state is JobState.RUNNING
     assert seen(local, large).state is JobState.QUEUED
     assert seen(local, small).state is JobState.QUEUED
+    (folder.parent / "open").touch()
     assert wait_for(local, small, JobState.DONE)
     assert record(local, large, "started.json")["at"] <= record(local, small, "started.json")["at"]
 
