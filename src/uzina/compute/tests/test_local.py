@@ -22,7 +22,6 @@ from uzina.compute.tests.test_scheduler import (
     wait_for,
 )
 
-
 GATE = "while [ ! -e ../open ]; do sleep 0.02; done"
 """What a job does until the test lets it go on, however slow the machine is."""
 
