@@ -13,6 +13,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+OTHERS = {"UZINA_TOKEN", "UZINA_URL", "UZINA_RUN_DIR", "UZINA_JOB_KEY"}
+"""Variables of ours that are not settings: those of the client and those a job finds."""
+
 
 class ConfigWrong(Exception):
     """The configuration has mistakes; the message lists all of them, one a line."""
@@ -172,7 +175,7 @@ def build(given: Mapping[str, Any], environment: Mapping[str, str], *, source: s
         if name.startswith("UZINA_")
         and name not in used
         and not name.startswith("UZINA_TEST_")
-        and name not in {"UZINA_TOKEN", "UZINA_URL", "UZINA_RUN_DIR"}
+        and name not in OTHERS
     ]
     if mistakes:
         raise ConfigWrong("\n".join(mistakes))
