@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from uzina.core.text import _
+from uzina.training.rules.runs import ModelState
 
 Say = Callable[[str], str]
 Record = Mapping[str, Any]
@@ -666,7 +667,7 @@ def _money_nodes(record: Record, say: Say, language: str) -> list[Node]:
             "allocation",
             labels["allocation"],
             say(_("{hours} GPU-hours spent on this model")).format(
-                hours=figures(spent / MS_PER_HOUR, 6)
+                hours=figures(spent / MS_PER_HOUR, 4)
             ),
             code,
             f"/allocations/{code}/",
@@ -810,7 +811,7 @@ def _about(record: Record, say: Say) -> Section:
     facts = (
         (say(_("Version")), model["reference"]),
         (say(_("Provider")), _provider(record, say)),
-        (say(_("State")), model["state"]),
+        (say(_("State")), say(ModelState(model["state"]).label)),
         (say(_("Digest")), model["digest"]),
         (say(_("Size")), _size(record, say) or missing),
         (say(_("Architecture")), _architecture(record, say) or missing),
@@ -869,9 +870,9 @@ def _results(record: Record, say: Say) -> Section:
             rows.append((say(label), *shown))
     head = (say(_("Bits per byte, lower is better")), say(_("All")), *languages)
     methods = [
-        f"{say(BASELINES[name])}: {text}"
-        for name, text in newest["methods"].items()
-        if name in BASELINES and isinstance(text, str)
+        f"{say(label)}: {text}"
+        for name, label in BASELINES.items()
+        if (text := words(newest["methods"], name))
     ]
     count = number(newest["held_out"], "documents")
     lead = say(_("On held-out text of {data}, in {run}.")).format(
