@@ -22,7 +22,7 @@ from uzina_client.problems import Problem
 from uzina_client.transport import Json
 
 POLL_S = 0.5
-PATIENCE_S = 900.0
+PATIENCE_S = 1800.0
 ENDED = frozenset({"done", "failed", "cancelled", "lost"})
 RUN_ENDED = ENDED | {"stopped"}
 MS = 1000
@@ -75,11 +75,11 @@ class Size:
 
 DEMO = Size(
     prepare={},
-    train={"steps": 400, "checkpoint_every": 50},
+    train={"steps": 300, "checkpoint_every": 40},
     evaluate={},
-    kill_step=120,
-    beyond=40,
-    time_limit_s=600,
+    kill_step=90,
+    beyond=20,
+    time_limit_s=1800,
 )
 """Minutes on two cores; a model of some million parameters."""
 
@@ -527,7 +527,7 @@ class Story:
 
 
 def patiently(what: str) -> Iterator[None]:
-    """Yield again and again with a pause, and give up after a quarter of an hour.
+    """Yield again and again with a pause, and give up after half an hour.
 
     Raises StoryFailed when it took too long.
     """

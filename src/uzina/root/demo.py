@@ -102,6 +102,7 @@ def _tell(folder: Path, teller: Teller, *, once: bool) -> int:
             factory.wait()
     finally:
         factory.stop()
+        end_jobs(folder)
     return 0
 
 
@@ -338,7 +339,10 @@ def kill_training(job: str) -> bool:
 
 
 def processes_of(job: str) -> list[int]:
-    """Return the processes on this machine that have a job's run directory in their environment."""
+    """Return the processes on this machine that have a job's run directory in their environment.
+
+    job  its code, or another part of the run directory's path
+    """
     wanted, found = job.encode(), []
     for place in Path("/proc").iterdir():
         if place.name.isdigit():
@@ -347,6 +351,24 @@ def processes_of(job: str) -> list[int]:
                 if any(one.startswith(b"UZINA_RUN_DIR=") and wanted in one for one in lines):
                     found.append(int(place.name))
     return found
+
+
+def end_jobs(folder: Path) -> None:
+    """End the jobs that still run in a factory's folder: they would outlive its server.
+
+    First as a wish, which a training answers with a checkpoint, then by force.
+    """
+    for number, patience_s in ((signal.SIGTERM, END_S), (signal.SIGKILL, END_S)):
+        for process in processes_of(f"{folder}/runs/"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        deadline = time.monotonic() + patience_s
+        while processes_of(f"{folder}/runs/"):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        else:
+            return
 
 
 def free_port() -> int:

@@ -1,0 +1,63 @@
+"""What must stay cheap: SQL statements of a page, whatever its rows; the start of the command."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MOST_SQL = 30
+"""The first page of an operator shows six sorts of things; no page needs more than this."""
+MOST_TIMES_BARE = 400
+"""A page of 300 rows against one line of text; far above what was measured, far below a mistake."""
+START_CPU_S = 0.4
+"""The command's start, CPU: 0.25 s was measured on a slow machine."""
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict:
+    """Return a quick run of the benchmark of pages."""
+    environment = {name: value for name, value in os.environ.items() if "UZINA" not in name}
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "pages.py", "--quick"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_no_page_asks_the_database_more_when_there_are_more_rows(measured):
+    grown = {
+        name: (page["3"]["sql"], page["300"]["sql"])
+        for name, page in measured["pages"].items()
+        if page["300"]["sql"] > page["3"]["sql"] + 1  # one more to count the pages of a list
+    }
+    assert not grown
+
+
+def test_no_page_needs_many_statements(measured):
+    many = {n: p["300"]["sql"] for n, p in measured["pages"].items() if p["300"]["sql"] > MOST_SQL}
+    assert not many
+
+
+def test_no_page_costs_out_of_all_proportion(measured):
+    assert measured["slowest_times_bare"] < MOST_TIMES_BARE
+
+
+def test_the_command_starts_fast():
+    costs = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-m", "uzina_client.cli", "--help"], check=True, capture_output=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(costs) < START_CPU_S
