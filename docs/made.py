@@ -1,10 +1,10 @@
 """The part of the reference that is made from the code, so that it cannot be wrong.
 
-    configuration.md   from the dataclasses of uzina.root.config
-    command-line.md    from the commands of uzina
-    api.md             from the OpenAPI document
-    refusals.md        from every Refused, NotAllowed and Problem in the source
-    life-cycles.md     from the flows
+configuration.md   from the dataclasses of uzina.root.config
+command-line.md    from the commands of uzina
+api.md             from the OpenAPI document
+refusals.md        from every Refused, NotAllowed and Problem in the source
+life-cycles.md     from the flows
 """
 
 import ast

@@ -32,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     person.add_argument("name")
     person.add_argument("role", choices=["operator", "assessor", "auditor"])
     person.add_argument("--language", default="en", choices=["en", "ro"])
-    add("check", "Prove the books and the log; exit 1 if either is wrong.", run_check)
+    add(
+        "check", "Prove the books, the log and the stored files; exit 1 if any is wrong.", run_check
+    )
     add("config", "Show the effective settings, secrets masked.", run_config)
     add("doctor", "Say what this installation runs on, and what is wrong with it.", run_doctor)
     demo = add("demo", "Tell the whole story on this machine.", run_demo)
@@ -141,20 +143,23 @@ def run_person(options: argparse.Namespace) -> int:
 
 
 def run_check(_options: argparse.Namespace) -> int:
-    """Prove the books and the log."""
+    """Prove the books, the log and the stored files."""
     _set_up()
+    from uzina.catalogue.queries import check_versions
     from uzina.core.log import check_log
     from uzina.ledger.queries import check_books
 
-    books, log = check_books(), check_log()
+    books, log, versions = check_books(), check_log(), check_versions()
     print(  # noqa: T201 - command
         f"Books: {books.accounts} accounts, {books.transfers} transfers, {books.postings} postings, "
         f"{len(books.problems)} problems."
     )
     print(f"Log: {log.entries} entries, {len(log.problems)} problems.")  # noqa: T201 - command
-    for line in (*books.problems, *log.problems):
+    print(f"Stored files: {len(versions)} problems.")  # noqa: T201 - command
+    found = [*books.problems, *log.problems, *versions]
+    for line in found:
         print(f"- {line}")  # noqa: T201 - command
-    return 1 if books.problems or log.problems else 0
+    return 1 if found else 0
 
 
 def run_config(_options: argparse.Namespace) -> int:

@@ -150,9 +150,7 @@ def test_related_enterprises_are_written_anew_with_the_facts(ana):
 def test_a_stranger_cannot_change_an_organisation(ana, stranger):
     organisation = actions.register_organisation(FACTS, by=ana, now=NOW)
     with pytest.raises(NotAllowed):
-        actions.change_organisation(
-            organisation, replace(FACTS, name="Mine"), by=stranger, now=NOW
-        )
+        actions.change_organisation(organisation, replace(FACTS, name="Mine"), by=stranger, now=NOW)
     organisation.refresh_from_db()
     assert organisation.name == FACTS.name
 
@@ -188,9 +186,7 @@ def test_an_award_opens_one_project(ana, org):
 
 def test_a_lead_takes_people_in_and_the_last_lead_stays(ana, project, stranger):
     with pytest.raises(NotAllowed):
-        actions.add_member(
-            project, stranger, kind=MembershipKind.MEMBER, by=stranger, now=NOW
-        )
+        actions.add_member(project, stranger, kind=MembershipKind.MEMBER, by=stranger, now=NOW)
     actions.add_member(project, stranger, kind=MembershipKind.MEMBER, by=ana, now=NOW)
     with pytest.raises(Refused) as refused:
         actions.add_member(project, ana, kind=MembershipKind.MEMBER, by=ana, now=NOW)

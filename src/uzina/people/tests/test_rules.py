@@ -46,9 +46,7 @@ def test_one_person_more_in_a_linked_enterprise_makes_it_large():
     assert of(200) is SizeClass.LARGE
 
 
-@given(
-    st.integers(0, 400), st.integers(0, 10**8), st.integers(0, 10**8), st.integers(0, 500)
-)
+@given(st.integers(0, 400), st.integers(0, 10**8), st.integers(0, 10**8), st.integers(0, 500))
 def test_a_related_enterprise_never_makes_one_smaller(headcount, turnover, balance, more):
     order = list(SizeClass)
     alone = size_class(headcount, turnover, balance)
