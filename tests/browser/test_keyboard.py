@@ -118,15 +118,16 @@ def test_an_application_is_filled_in_by_keyboard_alone(
     facts = answers.ORGANISATION
     for name in ("kind", "country", "headcount", "turnover_eur", "balance_eur"):
         keys.answer(name, facts[name])
+    keys.answer("civilian_purpose", True)
     keys.press("button.ds-button")
-    assert "you qualify" in page.inner_text("main")
+    assert "you qualify" in page.inner_text("main"), (page.url, page.inner_text("main"))
     keys.press("main a.ds-button", has_text="Playground")
     keys.press("main a.ds-button", has_text="Apply")
     register(keys)
     keys.press("main a", has_text="organisation")
     describe_organisation(keys)
     page.goto(f"/calls/{story.facts['call']}/apply/")
-    assert "you qualify" in page.inner_text("main")
+    assert "you qualify" in page.inner_text("main"), (page.url, page.inner_text("main"))
     keys.press("main button.ds-button", has_text="Start the application")
     code = re.search(r"APP-\w+", page.url)[0]
     filled = answers.sections(name=NEW["name"], email="pi@keyboard.example", gpu_hours=100)
@@ -172,9 +173,10 @@ def test_an_application_works_with_scripts_off(
     facts = answers.ORGANISATION
     for name in ("kind", "country", "headcount", "turnover_eur", "balance_eur"):
         put(page, name, facts[name])
+    put(page, "civilian_purpose", True)
     page.locator("main form button.ds-button").last.press("Enter")
     page.wait_for_load_state()
-    assert "you qualify" in page.inner_text("main")
+    assert "you qualify" in page.inner_text("main"), (page.url, page.inner_text("main"))
     page.goto("/register/")
     put(page, "email", NEW["email"].format(code="faracod"))
     put(page, "name", NEW["name"])

@@ -36,7 +36,7 @@ def pages_of(story: Story) -> dict[str, list[str]]:
     return {
         "nobody": [
             "/", "/calls/", f"/calls/{facts['call']}/", "/estimate/", "/sign-in/", "/register/",
-            "/qualify/", "/qualify/?kind=university&country=RO", "/datasets/", "/models/",
+            "/qualify/", "/qualify/?kind=university&country=RO&civilian_purpose=yes", "/datasets/", "/models/",
             "/accessibility/", "/there-is-no-such-page/",
         ],
         "applicant": [
