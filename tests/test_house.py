@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).parent.parent
 SERVER = ROOT / "src" / "uzina"
@@ -133,6 +134,17 @@ def test_every_table_change_of_a_module_is_behind_an_action():
         and node.func.attr in verbs
     ]
     assert wrong == []
+
+
+def test_no_sentence_is_translated_two_ways():
+    """The catalogues of all modules become one, so the last to load would win."""
+    found = {}
+    for path in SERVER.rglob("django.po"):
+        with path.open("rb") as file:
+            for entry in read_po(file):
+                if entry.id and entry.string:
+                    found.setdefault((entry.context, str(entry.id)), set()).add(str(entry.string))
+    assert {sentence: ways for sentence, ways in found.items() if len(ways) > 1} == {}
 
 
 def test_nothing_in_the_tree_is_left_for_later():

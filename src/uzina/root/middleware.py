@@ -112,6 +112,10 @@ class RefusalMiddleware:
         return render(
             request,
             "root/refused.html",
-            {"message": told(exception), "code": exception.code},
+            {
+                "message": told(exception),
+                "code": exception.code,
+                "problems": [told(one) for one in getattr(exception, "problems", ())],
+            },
             status=status,
         )

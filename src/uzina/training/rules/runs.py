@@ -51,7 +51,7 @@ class ModelState(States):
     """Where a version of a model stands."""
 
     CANDIDATE = "candidate", _("Candidate"), "quiet"
-    RELEASED = "released", _("Released"), "good"
+    RELEASED = "released", _("Released for use"), "good"
     RETIRED = "retired", _("Retired"), "bad"
 
 
