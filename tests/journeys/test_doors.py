@@ -40,10 +40,15 @@ WHO = ("anonymous", "stranger", "applicant", "lead", "member", "assessor", "oper
 METHODS = {True: ("GET", "POST", "PUT", "DELETE"), False: ("GET", "POST")}
 """Of the API and of pages, where a browser sends only two."""
 PUBLIC = re.compile(
-    r"$|sign-in/|sign-out/|register/|qualify|calls/|datasets/|models/|accessibility/|appearance/|language/"
-    r"|api/v1/(openapi\.json|people/(register|tokens)$|sizing/|catalogue/licences|calls/(modes|qualify))"
+    r"$|accessibility/$|appearance/$|calls/$|calls/<[^>]+>/$|datasets/$|estimate/$|language/$"
+    r"|models/$|qualify/$|register/$|sign-in/$"
+    r"|api/v1/(openapi\.json|calls/modes|calls/qualify|catalogue/licences|people/register"
+    r"|people/tokens|sizing/devices|sizing/estimate|training/recipes(/<slug>)?)$"
 )
 """Addresses that are for everybody, also without signing in."""
+
+SHARED = re.compile(r"(api/v1/calls/)?calls/<[^>]+>(/apply/)?$")
+"""Objects that everybody who has signed in may see: calls."""
 
 
 # --- who may enter ------------------------------------------------------------------------------
@@ -296,7 +301,7 @@ def objects_of_training(lead: Any, project: Any, now: Any) -> dict[str, Any]:
     )
     run = actions.collect(queries.run(run.code), now=now)
     assert run.output, run.problem
-    return {"run": run.code, "model": "ro-mini"}
+    return {"run": run.code, "model": "ro-mini", "recipe": "train"}
 
 
 def place(route: str, objects: dict[str, Any]) -> str:
@@ -329,6 +334,7 @@ NOUNS = (
     (r"(api/v1/catalogue/)?datasets/", "dataset"),
     (r"api/v1/catalogue/blobs/", "sha256"),
     (r"(api/v1/compute/)?jobs/", "job"),
+    (r"api/v1/training/recipes/", "recipe"),
     (r"(api/v1/training/)?runs/", "run"),
     (r"(api/v1/training/)?models/", "model"),
 )
@@ -341,7 +347,7 @@ REST = {
     "promise_id": "1",
     "kind": "card",
     "verb": "top-up",
-    "slug": "train",
+    "slug": "project",
     "field": "document_version",
 }
 """What stands for every other parameter."""
@@ -470,7 +476,7 @@ def test_the_table_lets_no_outsider_in_and_nobody_break_anything():
         if PUBLIC.match(row["route"]):
             continue
         assert row["anonymous"] in {"401", "404", "405", "sign in"}, where
-        if PARAMETER.search(row["route"]) and "recipes" not in row["route"]:
+        if PARAMETER.search(row["route"]) and not SHARED.match(row["route"]):
             for who in ("stranger", "applicant"):
                 assert row[who] in {"403", "404", "405"}, (where, who)
 
