@@ -24,7 +24,7 @@ from uzina.people.types import SignedIn
 from uzina.training import actions, queries
 from uzina.training.models import ModelVersion, Recipe, Run, TrainedModel
 from uzina.training.queries import records
-from uzina.training.rules import documents, runs
+from uzina.training.rules import card, form, lineage, runs
 
 router = Router(tags=["training"])
 
@@ -227,7 +227,7 @@ class ModelVersionOut(ModelVersionSummary):
 
     @staticmethod
     def resolve_missing_fields(row: ModelVersion) -> int:
-        return documents.form(records.record(row), queries.form_fields(), gettext).missing
+        return form.fill(records.record(row), queries.form_fields(), gettext).missing
 
     @staticmethod
     def resolve_allowed(row: ModelVersion) -> list[str]:
@@ -473,11 +473,11 @@ def show_card(
 ) -> Any:
     """The model card, made from the record: Markdown, or JSON with ?form=json."""
     version = _version(request, slug, number)
-    card = documents.card(records.record(version), gettext)
+    shown = card.write(records.record(version), gettext)
     if form == "json":
-        return asdict(card)
+        return asdict(shown)
     return HttpResponse(
-        documents.markdown(card, gettext),
+        card.markdown(shown, gettext),
         content_type="text/markdown; charset=utf-8",
         headers={"X-Content-Type-Options": "nosniff"},
     )
@@ -492,12 +492,12 @@ def show_form(request: SignedIn, slug: Slug, number: Number) -> Any:
 def form_out(version: ModelVersion) -> dict[str, Any]:
     """Return the form of a version as plain values."""
     here = _here()
-    form = documents.form(records.record(version), queries.form_fields(), gettext)
+    filled = form.fill(records.record(version), queries.form_fields(), gettext)
     return {
-        "record_digest": form.record_digest,
+        "record_digest": filled.record_digest,
         "as_of": queries.form_as_of(),
-        "missing": form.missing,
-        "filled": form.filled,
+        "missing": filled.missing,
+        "filled": filled.filled,
         "fields": [
             {
                 "slug": row.field.slug,
@@ -510,7 +510,7 @@ def form_out(version: ModelVersion) -> dict[str, Any]:
                 "stated_by": row.by,
                 "stated_at": row.at,
             }
-            for row in form.rows
+            for row in filled.rows
         ],
     }
 
@@ -535,7 +535,7 @@ def state_answer(
 def show_lineage(request: SignedIn, slug: Slug, number: Number) -> Any:
     """The chain from the call to the model, and the whole record it is drawn from."""
     record = records.record(_version(request, slug, number))
-    chain = documents.lineage(record, gettext, _here())
+    chain = lineage.trace(record, gettext, _here())
     return {
         "record_digest": chain.record_digest,
         "missing": chain.missing,

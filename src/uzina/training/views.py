@@ -25,7 +25,7 @@ from uzina.people.types import SignedIn
 from uzina.training import access, actions, forms, queries
 from uzina.training.models import Evaluation, ModelVersion, Run
 from uzina.training.queries import plans, records
-from uzina.training.rules import ai_act, documents, runs
+from uzina.training.rules import ai_act, card, figures, form, lineage, record, runs
 
 ROWS = 20
 
@@ -228,20 +228,20 @@ def _version(request: HttpRequest, slug: str, number: int) -> ModelVersion:
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show what a version is, how good it is, where it came from, and its documents."""
     found = _version(request, slug, number)
-    record = records.record(found)
+    known = records.record(found)
     newest = queries.scores_of(found)
     is_lead = isinstance(request.user, Person) and access.may_release(request.user, found)
     context = {
         "version": found,
-        "about": documents.card(record, gettext).sections[0],
+        "about": card.write(known, gettext).sections[0],
         "evaluation": newest,
         "chart": _chart(newest),
-        "chain": documents.lineage(record, gettext, _here()),
-        "form": documents.form(record, queries.form_fields(), gettext),
-        "standings": _standings(record),
-        "flop": documents.flop_of(record["facts"]),
-        "flop_method": documents.words(record["facts"], "flop", "method"),
-        "code": documents.load_code(slug),
+        "chain": lineage.trace(known, gettext, _here()),
+        "form": form.fill(known, queries.form_fields(), gettext),
+        "standings": _standings(known),
+        "flop": record.flop_of(known["facts"]),
+        "flop_method": record.words(known["facts"], "flop", "method"),
+        "code": card.load_code(slug),
         "verbs": runs.MODEL.verbs(found.state) if is_lead else [],
         "files": found.manifest[:50],
         "url": settings.UZINA.site.url,
@@ -259,19 +259,19 @@ def _chart(found: Evaluation | None) -> charts.BarChart | None:
         y_label=gettext("Bits per byte, lower is better"),
         bars=[
             (gettext(label), found.scores[name])
-            for name, label in documents.BASELINES.items()
+            for name, label in card.BASELINES.items()
             if name in found.scores
         ],
         places=3,
     )
 
 
-def _standings(record: dict[str, Any]) -> list[dict[str, Any]]:
+def _standings(known: dict[str, Any]) -> list[dict[str, Any]]:
     here = _here()
     found = ai_act.standings(
         queries.thresholds(),
-        flop=documents.flop_of(record["facts"]),
-        base_flop=record["base_flop"],
+        flop=record.flop_of(known["facts"]),
+        base_flop=known["base_flop"],
     )
     return [
         {
@@ -280,9 +280,9 @@ def _standings(record: dict[str, Any]) -> list[dict[str, Any]]:
             "status": one.threshold.status.get(here) or one.threshold.status["en"],
             "source": one.threshold.source,
             "url": one.threshold.url,
-            "limit": "" if one.limit_flop is None else documents.figures(one.limit_flop),
+            "limit": "" if one.limit_flop is None else figures.significant(one.limit_flop),
             "is_reached": one.is_reached,
-            "ratio": "" if one.ratio is None else documents.figures(one.ratio),
+            "ratio": "" if one.ratio is None else figures.significant(one.ratio),
         }
         for one in found
         if one.limit_flop is not None
@@ -290,10 +290,10 @@ def _standings(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @require_GET
-def card(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+def card_page(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show the model card."""
     found = _version(request, slug, number)
-    shown = documents.card(records.record(found), gettext)
+    shown = card.write(records.record(found), gettext)
     return render(request, "training/card.html", {"version": found, "card": shown})
 
 
@@ -301,7 +301,7 @@ def card(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def card_file(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Send the model card as Markdown."""
     found = _version(request, slug, number)
-    text = documents.markdown(documents.card(records.record(found), gettext), gettext)
+    text = card.markdown(card.write(records.record(found), gettext), gettext)
     return _file(text, f"{slug}-{number}-card.md", "text/markdown; charset=utf-8")
 
 
@@ -316,15 +316,19 @@ def _file(text: str, name: str, kind: str) -> HttpResponse:
     )
 
 
+def _filled(found: ModelVersion) -> form.Form:
+    return form.fill(records.record(found), queries.form_fields(), gettext)
+
+
 @require_GET
 def documentation_form(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show the Model Documentation Form, field by field, what is missing counted first."""
     found = _version(request, slug, number)
-    form = documents.form(records.record(found), queries.form_fields(), gettext)
+    filled = _filled(found)
     may_edit = isinstance(request.user, Person) and access.may_document(request.user, found)
     here = _here()
     sections: dict[str, dict[str, Any]] = {}
-    for row in form.rows:
+    for row in filled.rows:
         title = row.field.section_title.get(here) or row.field.section_title["en"]
         section = sections.setdefault(row.field.section, {"title": title, "rows": []})
         section["rows"].append(
@@ -337,11 +341,11 @@ def documentation_form(request: HttpRequest, slug: str, number: int) -> HttpResp
         )
     context = {
         "version": found,
-        "form_document": form,
+        "form_document": filled,
         "sections": list(sections.values()),
         "may_edit": may_edit,
         "as_of": queries.form_as_of(),
-        "unread": sum(not row.field.is_read for row in form.rows),
+        "unread": sum(not row.field.is_read for row in filled.rows),
     }
     return render(request, "training/form.html", context)
 
@@ -352,11 +356,7 @@ def answer(request: SignedIn, slug: str, number: int, field: str) -> HttpRespons
     """State in a field of the form what the record cannot."""
     found = _version(request, slug, number)
     row = next(
-        (
-            one
-            for one in documents.form(records.record(found), queries.form_fields(), gettext).rows
-            if one.field.slug == field
-        ),
+        (one for one in _filled(found).rows if one.field.slug == field),
         None,
     )
     if row is None or not access.may_document(request.user, found):
@@ -383,19 +383,19 @@ def answer(request: SignedIn, slug: str, number: int, field: str) -> HttpRespons
 
 
 @require_GET
-def lineage(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+def lineage_page(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Show the chain from the call to the model."""
     found = _version(request, slug, number)
-    chain = documents.lineage(records.record(found), gettext, _here())
+    chain = lineage.trace(records.record(found), gettext, _here())
     return render(request, "training/lineage.html", {"version": found, "chain": chain})
 
 
 @require_GET
 def lineage_file(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Send the whole record of a version, with its digest, as JSON."""
-    record = records.record(_version(request, slug, number))
+    known = records.record(_version(request, slug, number))
     response = JsonResponse(
-        {"record_digest": documents.digest(record), "record": record},
+        {"record_digest": record.digest(known), "record": known},
         json_dumps_params={"ensure_ascii": False, "indent": 2},
     )
     response["Content-Disposition"] = f'attachment; filename="{slug}-{number}-record.json"'

@@ -19,7 +19,7 @@ from uzina.training.models import (
     Run,
     TrainedModel,
 )
-from uzina.training.rules import ai_act, documents
+from uzina.training.rules import ai_act, form
 from uzina.training.rules.runs import NAME, Output
 
 HERE = Path(__file__).parent.parent
@@ -131,9 +131,9 @@ def scores_of(version: ModelVersion) -> Evaluation | None:
 
 
 @functools.cache
-def form_fields() -> tuple[documents.Field, ...]:
+def form_fields() -> tuple[form.Field, ...]:
     """Return the fields of the Model Documentation Form, in order."""
-    return documents.parse_form(_table("documentation_form.toml"))
+    return form.parse(_table("documentation_form.toml"))
 
 
 @functools.cache

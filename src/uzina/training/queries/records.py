@@ -10,7 +10,7 @@ from uzina.compute import queries as compute
 from uzina.compute.models import Job
 from uzina.people.models import Project
 from uzina.training.models import Evaluation, ModelVersion, Run
-from uzina.training.rules import documents
+from uzina.training.rules.record import flop_of
 
 DEEPEST = 12
 """Generations of data a record follows back: more is a loop or a novel."""
@@ -45,7 +45,7 @@ def record(version: ModelVersion) -> dict[str, Any]:
         "base_model": None
         if base is None
         else {"reference": base.reference, "digest": base.digest},
-        "base_flop": None if base is None else documents.flop_of(base.facts),
+        "base_flop": None if base is None else flop_of(base.facts),
         "facts": version.facts,
         "evaluations": [_evaluation(one) for one in _evaluations(version)],
         "answers": answers,

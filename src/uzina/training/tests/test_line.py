@@ -13,7 +13,7 @@ from uzina.core.promises import Worker, plant_recurring
 from uzina.training import actions, queries
 from uzina.training.models import Run
 from uzina.training.queries import records
-from uzina.training.rules import documents
+from uzina.training.rules import form, lineage
 from uzina_recipes import corpora
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,13 +98,13 @@ def test_real_text_becomes_a_documented_model(corpus, project, real_allocation, 
     assert 0 < scores["model"] < 8
 
     record = records.record(version)
-    form = documents.form(record, queries.form_fields(), lambda text: text)
+    filled = form.fill(record, queries.form_fields(), lambda text: text)
     measured = sum(one.elapsed_s for one in compute.usage_of(trained.job))
-    rows = {one.field.slug: one.value for one in form.rows}
+    rows = {one.field.slug: one.value for one in filled.rows}
     assert f"({measured:,} s)" in rows["training_time"]
     assert rows["compute_amount"].endswith("FLOP")
     assert "estimated" in rows["energy_amount"]
-    chain = documents.lineage(record, lambda text: text, "en")
+    chain = lineage.trace(record, lambda text: text, "en")
     assert {one.kind for one in chain.nodes if one.is_missing} == {"call", "application", "award"}
     run = next(one for one in record["runs"] if one["code"] == trained.code)
     assert len(run["code_version"]["sha256"]) == 64

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uzina.core.errors import Refused
-from uzina.training.rules import ai_act, documents, runs
+from uzina.training.rules import ai_act, card, entries, figures, form, lineage, record, runs
 from uzina.training.rules.runs import RunState
 
-HERE = Path(documents.__file__).parent.parent
-FORM = documents.parse_form(tomllib.loads((HERE / "documentation_form.toml").read_text()))
+HERE = Path(form.__file__).parent.parent
+FORM = form.parse(tomllib.loads((HERE / "documentation_form.toml").read_text()))
 THRESHOLDS = ai_act.parse(tomllib.loads((HERE / "ai_act.toml").read_text()))
 
 
@@ -170,7 +170,7 @@ def test_thresholds_are_dated_and_name_their_source():
      (4e-7, "4.0×10⁻⁷"), (12_345, "12,000")],
 )  # fmt: skip
 def test_figures_have_two_significant_digits(value, text):
-    assert documents.figures(value) == text
+    assert figures.significant(value) == text
 
 
 # --- documents ----------------------------------------------------------------------------------
@@ -197,44 +197,44 @@ def test_the_form_has_every_field_of_the_reference_and_says_who_each_is_for():
     ]  # fmt: skip
     assert all(set(one.audience) <= {"AIO", "NCA", "DP"} and one.audience for one in FORM)
     assert all(one.title["en"] and one.title["ro"] for one in FORM)
-    assert set(documents.FILLERS) <= set(slugs)
+    assert set(entries.FILLERS) <= set(slugs)
 
 
 def test_every_field_of_an_empty_record_is_shown_and_the_unknown_is_missing():
-    form = documents.form(EMPTY, FORM, say)
-    assert [one.field.slug for one in form.rows] == [one.slug for one in FORM]
-    assert form.missing + form.filled == len(FORM)
-    missing = {one.field.slug for one in form.rows if one.is_missing}
+    filled = form.fill(EMPTY, FORM, say)
+    assert [one.field.slug for one in filled.rows] == [one.slug for one in FORM]
+    assert filled.missing + filled.filled == len(FORM)
+    missing = {one.field.slug for one in filled.rows if one.is_missing}
     assert {"architecture", "compute_amount", "energy_amount", "training_time", "release_date",
             "data_provenance", "intended_uses", "decision_rationale"} <= missing  # fmt: skip
     assert "model_authenticity" not in missing
 
 
 def test_what_a_person_states_fills_a_field_beside_the_record():
-    record = EMPTY | {
+    stated = EMPTY | {
         "answers": {
             "intended_uses": {"text": "Demos.", "revision": 2, "by": "PER-A", "at": "2026-11-24"},
             "model_name": {"text": "Also known as M.", "revision": 1, "by": "PER-A", "at": "2026"},
         }
     }
-    rows = {one.field.slug: one for one in documents.form(record, FORM, say).rows}
+    rows = {one.field.slug: one for one in form.fill(stated, FORM, say).rows}
     assert (rows["intended_uses"].source, rows["intended_uses"].stated) == ("person", "Demos.")
     assert rows["model_name"].source == "both"
     assert rows["document_version"].value == "4"
 
 
 def test_documents_carry_the_digest_of_the_record_and_another_record_another_digest():
-    digest = documents.digest(EMPTY)
+    digest = record.digest(EMPTY)
     changed = EMPTY | {"facts": {"steps": 1}}
-    assert documents.form(EMPTY, FORM, say).record_digest == digest
-    assert documents.card(EMPTY, say).record_digest == digest
-    assert documents.lineage(EMPTY, say, "en").record_digest == digest
-    assert documents.digest(changed) != digest
-    assert documents.digest(json.loads(json.dumps(EMPTY))) == digest
+    assert form.fill(EMPTY, FORM, say).record_digest == digest
+    assert card.write(EMPTY, say).record_digest == digest
+    assert lineage.trace(EMPTY, say, "en").record_digest == digest
+    assert record.digest(changed) != digest
+    assert record.digest(json.loads(json.dumps(EMPTY))) == digest
 
 
 def test_missing_links_are_drawn_as_missing():
-    chain = documents.lineage(EMPTY, say, "en")
+    chain = lineage.trace(EMPTY, say, "en")
     missing = [one.kind for one in chain.nodes if one.is_missing]
     assert missing == ["call", "application", "award", "data", "evaluation"]
     assert chain.missing == 5
@@ -255,9 +255,7 @@ def test_hostile_text_in_a_card_is_neither_html_nor_a_link_nor_a_heading():
         "intended_uses": {"text": HOSTILE, "revision": 1, "by": "PER-A", "at": "2026"},
         "licence_link": {"text": HOSTILE, "revision": 1, "by": "PER-A", "at": "2026"},
     }
-    text = documents.markdown(
-        documents.card(EMPTY | {"model": model, "answers": answers}, say), say
-    )
+    text = card.markdown(card.write(EMPTY | {"model": model, "answers": answers}, say), say)
     head, _rule, body = text.partition("\n---\n\n")
     assert json.loads(head.removeprefix("---\n"))["library_name"] == "transformers"
     assert "<" not in body.replace("&lt;", "")
@@ -272,7 +270,7 @@ def test_hostile_text_in_a_card_is_neither_html_nor_a_link_nor_a_heading():
 
 @given(st.text(max_size=60))
 def test_no_text_makes_markup_of_its_own(text):
-    shown = documents.plain(text)
+    shown = card.plain(text)
     assert "<" not in shown
     assert ">" not in shown
     assert not re.search(
