@@ -467,4 +467,9 @@ def open_here(kept: Path) -> None:
 
 
 if __name__ == "__main__":
-    open_here(Path(sys.argv[1]))
+    from uzina.root.config import ConfigWrong
+
+    try:
+        open_here(Path(sys.argv[1]))
+    except ConfigWrong as wrong:
+        sys.exit(f"The configuration has mistakes:\n{wrong}")
