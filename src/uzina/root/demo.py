@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from uzina.root import serve
 from uzina_client import Problem, Unreachable
 from uzina_client.story import DEMO, Cast, Login, Story, StoryFailed, Teller
 from uzina_recipes import corpora
@@ -271,6 +272,7 @@ class Factory:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=serve.dies_with_parent(os.getpid()),
             )
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
