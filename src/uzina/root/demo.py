@@ -272,7 +272,7 @@ class Factory:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=serve.dies_with_parent(os.getpid()),
+                preexec_fn=serve.dies_with_parent(os.getpid()),  # noqa: PLW1509 - no threads yet
             )
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
