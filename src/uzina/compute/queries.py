@@ -49,6 +49,11 @@ def usage_of(job: Job) -> QuerySet[Usage]:
     return Usage.objects.filter(job=job).order_by("submitted_at", "pk")
 
 
+def successor(job: Job) -> Job | None:
+    """Return the job that went on in this one's run directory, the latest of several."""
+    return Job.objects.filter(run_dir=job.run_dir, pk__gt=job.pk).order_by("-pk").first()  # type: ignore[no-any-return]
+
+
 def run_dir(job: Job) -> Path:
     """Return where the job runs and leaves its files."""
     return Path(job.run_dir)

@@ -107,7 +107,9 @@ def _live(job: Job, *, now: datetime) -> dict[str, Any]:
     run_dir = queries.run_dir(job)
     measured = run_directory.curve(run_dir)
     events = run_directory.events(run_dir).records
+    successor = queries.successor(job)
     return {
+        "successor": successor,
         "job": job,
         "why": _said(queries.why(job)),
         "cost_gpu_ms": queries.cost_so_far(job, now=now),
@@ -116,7 +118,7 @@ def _live(job: Job, *, now: datetime) -> dict[str, Any]:
         "chart": _chart(measured),
         "speed": _speed(job, measured),
         "events": [_event(one) for one in reversed(events[-EVENTS_SHOWN:])],
-        "said": _exit_words(run_directory.exit_record(run_dir)),
+        "said": "" if successor else _exit_words(run_directory.exit_record(run_dir)),
         **_tails(job),
     }
 

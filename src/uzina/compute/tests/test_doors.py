@@ -282,6 +282,21 @@ def test_the_form_says_how_much_is_left_when_a_job_asks_for_more(ana, project, a
     assert "10" in told.context["form"].non_field_errors()[0]
 
 
+def test_a_job_that_another_went_on_from_says_so_and_claims_no_ending_of_its_own(ana, project, job):
+    first = actions.cancel(job, by=ana, now=timezone.now())
+    second = actions.submit(
+        project, spec=spec(), by=ana, now=timezone.now(), key="again", continues=first
+    )
+    run_dir = queries.run_dir(second)
+    run_dir.mkdir(parents=True)
+    (run_dir / "exit.json").write_text('{"state": "done", "reason": "all steps"}')
+
+    text = page(ana).get(f"/jobs/{first.code}/").content.decode()
+    assert f"/jobs/{second.code}/" in text
+    assert "all steps" not in text
+    assert queries.successor(second) is None
+
+
 def test_pages_of_jobs_are_404_for_strangers_and_sign_in_for_nobody(stranger, job):
     for path in ("", "live/", "log/"):
         assert page(stranger).get(f"/jobs/{job.code}/{path}").status_code == 404
