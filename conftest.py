@@ -1,5 +1,6 @@
 """Fixtures that every module's tests use: real people, real rows, no mocks."""
 
+import logging
 import os
 from datetime import timedelta
 
@@ -19,6 +20,23 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped, and nothing may be skipped here: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_console():
+    """Take the server's own log off the terminal: what a test prints is what is tested."""
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """Have each test begin in English, whatever language the one before spoke."""
+    from django.utils import translation
+
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)

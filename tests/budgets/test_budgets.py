@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,6 @@ MOST_SQL = 30
 """The first page of an operator shows six sorts of things; no page needs more than this."""
 MOST_TIMES_BARE = 1500
 """A page of 300 rows against a view of one line: three times what was measured."""
-START_CPU_S = 0.4
-"""The command's start, CPU: 0.25 s was measured on a slow machine."""
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +48,11 @@ def test_no_page_costs_out_of_all_proportion(measured):
     assert measured["slowest_times_bare"] < MOST_TIMES_BARE
 
 
-def test_the_command_starts_fast():
-    costs = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-m", "uzina_client.cli", "--help"], check=True, capture_output=True
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(costs) < START_CPU_S
+def test_the_command_starts_without_what_only_some_commands_need():
+    """Which is what makes it start fast; how fast is not a test's to say."""
+    code = (
+        "import sys; from uzina_client import cli; cli.run(['--version']); "
+        "print(sorted({'httpx', 'keyring', 'rich.progress', 'uzina', 'django'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,6 +1,7 @@
 """Requests that may be repeated: the second gets the first one's reply, and nothing happens twice.
 
-An endpoint marked @keyed needs the header Idempotency-Key. The reply is kept in the transaction
+An endpoint marked @keyed needs the header Idempotency-Key; of other endpoints nothing is kept,
+so that no secret of a reply is. The reply is kept in the transaction
 of the work itself, so a crash keeps both or neither. Refusals leave no trace and are not kept:
 the same key may be used again once the cause is mended. The rules follow Stripe's practice,
 since the header has no finished standard.
@@ -36,6 +37,7 @@ def keyed(view: Callable[..., Any]) -> Callable[..., Any]:
                 _("Send a header Idempotency-Key, new for each piece of work."),
             )
             return problem_response(request, missing, status=400)
+        request.is_keyed = True  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)
 
     return inner
@@ -90,6 +92,8 @@ class IdempotencyMiddleware:
         try:
             with acting():
                 response = self.get_response(request)
+                if not getattr(request, "is_keyed", False):
+                    return response
                 if not 200 <= response.status_code < 300:
                     raise _Undo
                 with transaction.atomic():

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.timezone import now
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from uzina.calls import queries as calls
 from uzina.calls.models import Application, Award
@@ -53,6 +53,7 @@ ON_A_PAGE = 25
 # First page ---------------------------------------------------------------------------------
 
 
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Say what this is to somebody new, and what needs them to everybody else."""
     if not request.user.is_authenticated:
@@ -405,6 +406,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_safe
 def accessibility(request: HttpRequest) -> HttpResponse:
     """Show the accessibility statement that Directive (EU) 2016/2102 asks for."""
     context = {"contact": settings.UZINA.mail.sender}

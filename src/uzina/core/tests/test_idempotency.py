@@ -14,12 +14,14 @@ from uzina.core.models import KeptReply, LogEntry
 from uzina.core.tests import NOW
 
 
+@keyed
 def work(request):
     with acting():
         log("thing.done", "A", by=None, now=NOW)
     return JsonResponse({"receipt": uuid.uuid4().hex}, status=201)
 
 
+@keyed
 def refuse(request):
     with acting():
         log("thing.done", "A", by=None, now=NOW)
@@ -61,6 +63,7 @@ def test_a_refusal_leaves_no_trace_and_the_key_may_be_used_again():
 
 @pytest.mark.django_db
 def test_an_error_of_ours_keeps_nothing():
+    @keyed
     def fail(request):
         with acting():
             log("thing.done", "A", by=None, now=NOW)
@@ -68,6 +71,15 @@ def test_an_error_of_ours_keeps_nothing():
 
     assert post(fail).status_code == 500
     assert not LogEntry.objects.exists()
+    assert not KeptReply.objects.exists()
+
+
+@pytest.mark.django_db
+def test_of_an_endpoint_that_is_not_marked_no_reply_is_kept():
+    def secret(request):
+        return JsonResponse({"secret": "uz_hush"}, status=201)
+
+    assert post(secret).status_code == 201
     assert not KeptReply.objects.exists()
 
 
@@ -90,7 +102,7 @@ def test_a_key_that_cannot_be_kept_is_told_so(key):
 
 
 def test_a_marked_endpoint_without_a_key_says_what_to_send():
-    answer = keyed(work)(RequestFactory().post("/api/v1/things"))
+    answer = work(RequestFactory().post("/api/v1/things"))
     assert answer.status_code == 400
     assert json.loads(answer.content)["code"] == "request.key.missing"
 
