@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import number_format
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -172,6 +172,8 @@ def organisation_change(request: SignedIn, code: str) -> HttpResponse:
     """Write an organisation's facts anew."""
     visible = Organisation.objects.visible_to(request.user)
     found = get_object_or_404(visible, code=code)
+    if not access.may_change_organisation(request.user, found):
+        raise Http404
     page = forms.OrganisationForms(request.POST or None, organisation=found)
     if request.method == "POST" and not page.is_changing_rows and page.is_valid():
         try:
