@@ -22,9 +22,12 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def no_console():
-    """Take the server's own log off the terminal: what a test prints is what is tested."""
+    """Take the server's own log off the terminal: what a test prints is what is tested.
+
+    Before each test, since a test of a command sets the server's log up anew.
+    """
     root = logging.getLogger()
     for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
         root.removeHandler(handler)
