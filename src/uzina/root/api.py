@@ -1,5 +1,6 @@
 """The root of the API: who calls, what is mounted, how refusals are told."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -9,19 +10,50 @@ from django.utils.timezone import now
 from django.utils.translation import gettext
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.security import HttpBearer, SessionAuth
 
 from uzina.calls.api import router as calls
 from uzina.catalogue.api import router as catalogue
 from uzina.compute.api import router as compute
-from uzina.core.errors import Refused
+from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.http import problem, problem_response
+from uzina.core.text import _
 from uzina.ledger.api import router as ledger
 from uzina.people.api import router as people
 from uzina.people.models import Person
 from uzina.people.queries import token_holder
 from uzina.sizing.api import router as sizing
 from uzina.training.api import router as training
+
+
+class NoNul(Parser):
+    """Refuses NUL characters wherever they are sent: no column of PostgreSQL takes one."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """Return the body, once it is seen to have none."""
+        body = super().parse_body(request)
+        problems = [
+            Problem(place, "input.nul", _("Leave out NUL characters."))
+            for place in _nuls(body, "body")
+        ]
+        if problems:
+            raise Invalid(problems)
+        return body
+
+
+def _nuls(value: Any, place: str) -> Iterator[str]:
+    """Return the places of strings with a NUL in a parsed document."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield place
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _nuls(name, place)
+            yield from _nuls(inner, f"{place}.{name}".replace("\x00", ""))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _nuls(inner, f"{place}.{index}")
 
 
 class TokenAuth(HttpBearer):
@@ -49,6 +81,7 @@ api = NinjaAPI(
     description="From a call to a documented model. Errors are RFC 9457 problem documents.",
     auth=[TokenAuth(), PageAuth()],
     urls_namespace="api",
+    parser=NoNul(),
     docs_url=None,
 )
 api.add_router("/people/", people)
@@ -126,6 +159,8 @@ def too_big(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
 @api.exception_handler(HttpError)
 def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Tell what the framework could not read, such as a body that is not JSON."""
+    if isinstance(error.__cause__, Refused):
+        return problem_response(request, error.__cause__)
     return problem(
         code="request.body.unreadable",
         status=error.status_code,

@@ -53,7 +53,7 @@ def test_a_body_that_is_not_json_is_told_so(api, ana):
 def test_every_mistake_of_a_body_is_told_with_its_place(api, ana):
     answer = api(ana).post(
         "/api/v1/people/organisations",
-        {"name": "x\x00y", "kind": "circus", "country": "Romania", "headcount": 2**40},
+        {"name": "x\x01y", "kind": "circus", "country": "Romania", "headcount": 2**40},
         content_type="application/json",
     )
     body = told(answer)
@@ -65,6 +65,19 @@ def test_every_mistake_of_a_body_is_told_with_its_place(api, ana):
         "/body/headcount",
     }
     assert not Organisation.objects.exists()
+
+
+def test_a_nul_is_refused_wherever_it_is_sent_and_told_where(api, ana, org):
+    answer = api(ana).post(
+        "/api/v1/calls/applications",
+        {"call": "x\x00", "organisation": [{"a\x00": 1}]},
+        content_type="application/json",
+    )
+    body = told(answer)
+    assert (answer.status_code, body["code"]) == (422, "input.invalid")
+    assert {one["pointer"] for one in body["errors"]} == {"/body/call", "/body/organisation/0"}
+    assert api(ana).get(f"/api/v1/people/organisations/{org.code}%00").status_code == 404
+    assert api(ana).get("/api/v1/people/organisations?cursor=%00").status_code == 404
 
 
 def test_refusals_of_the_rules_come_in_the_language_asked_for(ana):
