@@ -11,7 +11,7 @@ from uzina.root.demo import Factory
 from uzina_client import story_answers as answers
 from uzina_client.story import Story
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 MOST_STOPS = 120
 NEW = {"email": "{code}@keyboard.example", "name": "Tasta Tatură", "password": "o parolă lungă 42"}

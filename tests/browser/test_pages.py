@@ -14,7 +14,7 @@ from uzina.root.demo import OFFICE, Factory
 from uzina_client import Client
 from uzina_client.story import Login, Story
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 VIEWS = {"en": (("light", WIDE), ("dark", NARROW)), "ro": (("dark", WIDE), ("light", NARROW))}

@@ -13,7 +13,7 @@ import pytest
 from uzina.root.demo import APPLICANT, LEAD, OFFICE, end_jobs, processes_of, summary_of
 from uzina_client.story import DEMO, Story, Teller
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 SUMMARY = {
     "application": "APP-TEST00",

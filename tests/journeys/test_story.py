@@ -13,7 +13,7 @@ from uzina.root.demo import CORPUS, Factory, processes_of
 from uzina_client import Client
 from uzina_client.story import SMALL, Story
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 def lead(story: Story) -> Client:
