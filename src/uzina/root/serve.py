@@ -5,6 +5,7 @@ on, and gives up (exit 1) when one child dies five times in a minute. Each child
 to be told when the parent dies, so that not even kill -9 of the parent leaves an orphan.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -94,6 +95,7 @@ def keep_alive(children: Sequence[Child]) -> int:
             now = time.monotonic()
             child.deaths.append(now)
             say(f"{child.name} ended with {child.process.returncode}")
+            sweep(child.process)
             if len(child.deaths) == DEATHS and now - child.deaths[0] < WITHIN_S:
                 say(f"{child.name} died {DEATHS} times in a minute; giving up")
                 stopping.append(signal.SIGTERM)
@@ -117,4 +119,15 @@ def end(children: Sequence[Child]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        sweep(process)
     say("stopped")
+
+
+def sweep(process: subprocess.Popen[bytes]) -> None:
+    """End what a dead child left behind in its process group.
+
+    The web server's own workers outlive it when it is killed, and would go on answering. Jobs of
+    the local scheduler have sessions of their own and are not touched.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -84,6 +84,24 @@ def test_a_child_that_died_is_started_again(parent):
     assert is_alive(again)
 
 
+PARENTAL = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_dead_child_left_behind_is_ended_before_it_starts_again(parent, number):
+    process = parent(PARENTAL)
+    first = line(process, "first started")
+    grandchild = int(process.stdout.readline())
+    os.kill(first, number)
+    line(process, "first started")
+    wait_gone(grandchild)
+
+
 def test_a_child_that_keeps_dying_ends_it_all_with_a_failure(parent):
     process = parent("raise SystemExit(3)")
     _, told = process.communicate(timeout=60)
