@@ -1,5 +1,6 @@
 """Whole factories for the tests: a config, a database, a server, on this machine."""
 
+import contextlib
 import json
 import lzma
 import os
@@ -43,6 +44,18 @@ def make_factory(tmp_path: Path) -> Iterator[Callable[..., Factory]]:
     yield make
     for factory in made:
         factory.stop()
+    assert not [name for factory in made for name in left_running(factory)]
+
+
+def left_running(factory: Factory) -> Iterator[str]:
+    """Yield the programs of a factory's server that still run; its jobs may, for a moment."""
+    mark = f"UZINA_CONFIG={factory.folder / 'config.toml'}".encode()
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and mark in (place / "environ").read_bytes().split(b"\0"):
+                command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if "granian" in command or "uzina.root" in command:
+                    yield f"{place.name}: {command}"
 
 
 @pytest.fixture
