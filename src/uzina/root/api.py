@@ -34,8 +34,7 @@ class NoNul(Parser):
         """Return the body, once it is seen to have none."""
         body = super().parse_body(request)
         problems = [
-            Problem(place, "input.nul", _("Leave out NUL characters."))
-            for place in _nuls(body, "body")
+            Problem(place, "input.nul", _("Leave out NUL characters.")) for place in _nuls(body, "")
         ]
         if problems:
             raise Invalid(problems)
@@ -50,10 +49,10 @@ def _nuls(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, dict):
         for name, inner in value.items():
             yield from _nuls(name, place)
-            yield from _nuls(inner, f"{place}.{name}".replace("\x00", ""))
+            yield from _nuls(inner, f"{place}.{name}".replace("\x00", "").lstrip("."))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _nuls(inner, f"{place}.{index}")
+            yield from _nuls(inner, f"{place}.{index}".lstrip("."))
 
 
 class TokenAuth(HttpBearer):
@@ -104,7 +103,7 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Tell what is wrong with what was sent, each mistake with its place."""
     errors = [
         {
-            "pointer": "/" + "/".join(str(part) for part in one["loc"][1:]),
+            "pointer": "/" + "/".join(str(part) for part in _inside(one["loc"])),
             "code": f"input.{one['type']}",
             "detail": one["msg"].removeprefix("Value error, "),
         }
@@ -117,6 +116,11 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         request=request,
         errors=errors,
     )
+
+
+def _inside(place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a place as it is in what was sent: the body is one document, its parameter no part."""
+    return place[2:] if place[0] == "body" else place[1:]
 
 
 @api.exception_handler(AuthenticationError)

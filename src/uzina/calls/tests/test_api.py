@@ -238,7 +238,7 @@ def test_an_incomplete_submission_points_at_what_is_missing(api, call, org, ana)
 @pytest.mark.parametrize(
     ("section", "answers", "pointer"),
     [
-        ("project", {"title": "a\x00b"}, "/title"),
+        ("project", {"title": "a\x00b"}, "/answers/title"),
         ("project", {"title": "a" * 151}, "/title"),
         ("project", {"title": 7}, "/title"),
         ("project", {"title": {"a": 1}}, "/title"),

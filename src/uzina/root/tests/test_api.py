@@ -59,10 +59,10 @@ def test_every_mistake_of_a_body_is_told_with_its_place(api, ana):
     body = told(answer)
     assert (answer.status_code, body["code"]) == (422, "input.invalid")
     assert {one["pointer"] for one in body["errors"]} == {
-        "/body/name",
-        "/body/kind",
-        "/body/country",
-        "/body/headcount",
+        "/name",
+        "/kind",
+        "/country",
+        "/headcount",
     }
     assert not Organisation.objects.exists()
 
@@ -75,7 +75,7 @@ def test_a_nul_is_refused_wherever_it_is_sent_and_told_where(api, ana, org):
     )
     body = told(answer)
     assert (answer.status_code, body["code"]) == (422, "input.invalid")
-    assert {one["pointer"] for one in body["errors"]} == {"/body/call", "/body/organisation/0"}
+    assert {one["pointer"] for one in body["errors"]} == {"/call", "/organisation/0"}
     assert api(ana).get(f"/api/v1/people/organisations/{org.code}%00").status_code == 404
     assert api(ana).get("/api/v1/people/organisations?cursor=%00").status_code == 404
 
