@@ -161,6 +161,36 @@ def project(ana, org):
 
 
 @pytest.fixture
+def grant_hours(project):
+    """Return what grants the project ten GPU-hours, from a day before now for so many days."""
+    from uzina.ledger import actions, queries
+
+    def grant(now, days):
+        hour = 3_600_000
+        capacity = actions.open_capacity(
+            owner="CAL-TEST",
+            title="Test",
+            resource=queries.gpu_hours(),
+            amount=100 * hour,
+            key="capacity",
+            by=None,
+            now=now,
+        )
+        return actions.grant(
+            project,
+            capacity=capacity,
+            amount=10 * hour,
+            starts_at=now - timedelta(days=1),
+            ends_at=now + timedelta(days=days),
+            key="grant",
+            by=None,
+            now=now,
+        )
+
+    return grant
+
+
+@pytest.fixture
 def api(db):
     """Return a test client signed in by a token: api(person), or api() for nobody."""
     from django.utils import timezone

@@ -106,13 +106,11 @@ def run_worker(options: argparse.Namespace) -> int:
 def run_migrate(_options: argparse.Namespace) -> int:
     """Bring the database, and the data we ship, to this version."""
     _set_up()
-    from django.core.management import call_command
     from django.utils.timezone import now
 
     from uzina.root import opening
 
-    call_command("migrate", verbosity=0)
-    opening.open_factory(now=now())
+    opening.bring_up_to_date(now=now())
     return 0
 
 

@@ -440,14 +440,12 @@ def open_here(kept: Path) -> None:
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "uzina.root.settings"
     django.setup()
-    from django.core.management import call_command
     from django.utils.timezone import now
 
     from uzina.people.rules import RoleKind
     from uzina.root import opening
 
-    call_command("migrate", verbosity=0)
-    opening.open_factory(now=now())
+    opening.bring_up_to_date(now=now())
     if kept.exists():
         return
     passwords = {email: opening.new_password() for email, _name in (LEAD, APPLICANT)}

@@ -3,12 +3,20 @@
 import secrets
 from datetime import datetime
 
+from django.core.management import call_command
+
 from uzina.catalogue import actions as catalogue
 from uzina.core.db import action
 from uzina.people import actions as people
 from uzina.people import queries
 from uzina.people.rules import RoleKind
 from uzina.training import actions as training
+
+
+def bring_up_to_date(*, now: datetime) -> None:
+    """Migrate the database and write the data this version ships."""
+    call_command("migrate", verbosity=0)
+    open_factory(now=now)
 
 
 @action

@@ -3,7 +3,6 @@
 import os
 import time
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -14,7 +13,6 @@ from uzina.compute import rules
 from uzina.compute.models import Job
 from uzina.core.models import Promise
 from uzina.core.promises import Worker, plant_recurring
-from uzina.ledger import actions as ledger
 from uzina.ledger import queries as ledger_queries
 
 SLURM_CONF = os.environ.get("UZINA_TEST_SLURM_CONF", "")
@@ -23,28 +21,9 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-def allocation(project):
+def allocation(grant_hours):
     """Ten GPU-hours, open now. Real jobs need the real clock."""
-    now = timezone.now()
-    capacity = ledger.open_capacity(
-        owner="CAL-TEST",
-        title="Test",
-        resource=ledger_queries.gpu_hours(),
-        amount=100 * HOUR,
-        key="capacity",
-        by=None,
-        now=now,
-    )
-    return ledger.grant(
-        project,
-        capacity=capacity,
-        amount=10 * HOUR,
-        starts_at=now - timedelta(days=1),
-        ends_at=now + timedelta(days=30),
-        key="grant",
-        by=None,
-        now=now,
-    )
+    return grant_hours(timezone.now(), days=30)
 
 
 @pytest.fixture

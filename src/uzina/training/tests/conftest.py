@@ -11,8 +11,6 @@ from uzina.catalogue import actions as catalogue
 from uzina.compute import queries as compute
 from uzina.compute.models import Job, Usage
 from uzina.core.tests import NOW
-from uzina.ledger import actions as ledger
-from uzina.ledger import queries as ledger_queries
 from uzina.training import actions, queries
 
 HOUR = 3_600_000
@@ -25,52 +23,15 @@ def seeds(db):
 
 
 @pytest.fixture
-def allocation(project):
+def allocation(grant_hours):
     """Ten GPU-hours of the project, open at NOW."""
-    capacity = ledger.open_capacity(
-        owner="CAL-TEST",
-        title="Test",
-        resource=ledger_queries.gpu_hours(),
-        amount=100 * HOUR,
-        key="capacity",
-        by=None,
-        now=NOW,
-    )
-    return ledger.grant(
-        project,
-        capacity=capacity,
-        amount=10 * HOUR,
-        starts_at=NOW - timedelta(days=1),
-        ends_at=NOW + timedelta(days=60),
-        key="grant",
-        by=None,
-        now=NOW,
-    )
+    return grant_hours(NOW, days=60)
 
 
 @pytest.fixture
-def real_allocation(project):
+def real_allocation(grant_hours):
     """Ten GPU-hours, open now by the real clock: real jobs need it."""
-    now = timezone.now()
-    capacity = ledger.open_capacity(
-        owner="CAL-TEST",
-        title="Test",
-        resource=ledger_queries.gpu_hours(),
-        amount=100 * HOUR,
-        key="capacity",
-        by=None,
-        now=now,
-    )
-    return ledger.grant(
-        project,
-        capacity=capacity,
-        amount=10 * HOUR,
-        starts_at=now - timedelta(days=1),
-        ends_at=now + timedelta(days=30),
-        key="grant",
-        by=None,
-        now=now,
-    )
+    return grant_hours(timezone.now(), days=30)
 
 
 @pytest.fixture
