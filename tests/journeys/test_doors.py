@@ -103,6 +103,7 @@ def world(ana, stranger, operator, assessor, auditor, org, project):
 
 def objects_of(people: dict[str, Any], org: Any, project: Any) -> dict[str, Any]:
     """Make one of everything by the modules' own actions."""
+    from uzina.core.models import Promise
     from uzina.people import actions
     from uzina.people.rules import MembershipKind
     from uzina.root.opening import open_factory
@@ -117,13 +118,15 @@ def objects_of(people: dict[str, Any], org: Any, project: Any) -> dict[str, Any]
         lead, name="mine", lifetime=timedelta(days=1), by=lead, now=now
     ).token
     open_factory(now=now)
-    return {
+    objects = {
         "organisation": org.code,
         "project": project.code,
         "token": token.code,
         **objects_of_calls(people, org, now),
         **objects_of_work(people, project, now),
     }
+    # Not 1: PostgreSQL counts on after a test that was rolled back.
+    return objects | {"promise": Promise.objects.latest("pk").pk}
 
 
 def objects_of_calls(people: dict[str, Any], org: Any, now: Any) -> dict[str, Any]:
@@ -337,6 +340,7 @@ NOUNS = (
     (r"api/v1/training/recipes/", "recipe"),
     (r"(api/v1/training/)?runs/", "run"),
     (r"(api/v1/training/)?models/", "model"),
+    (r"promises/", "promise"),
 )
 """Which object stands first in an address that begins so."""
 
@@ -344,7 +348,6 @@ REST = {
     "number": "1",
     "path": "a.txt",
     "section": "project",
-    "promise_id": "1",
     "kind": "card",
     "verb": "top-up",
     "slug": "project",
