@@ -1,7 +1,7 @@
-"""What we ask of a batch system: ten questions and orders, answered by every adapter alike."""
+"""What we ask of a batch system: questions and orders, answered by every adapter alike."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -51,10 +51,15 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class UsageRow:
-    """What one run of a job used. Times are whole epoch seconds; gpus and cpus over all nodes.
+    """What one run of a job used. Times are whole epoch seconds; nodes, cpus, gpus and memory_mb
+    are what was allocated, over all nodes.
 
     Identified by (native_id, submitted_s, started_s): ids are reused, runs are repeated.
-    started_s is None for a job that ended without having run.
+    native_id   the cluster's text: "123", a task of an array "123_4", a part of a
+                heterogeneous job "123+1"
+    key         ours; "" for a job that was submitted past the portal
+    started_s   None for a job that ended without having run
+    energy_j    joules by the cluster's own counter; None where it has none
     """
 
     native_id: str
@@ -67,6 +72,12 @@ class UsageRow:
     gpus: int
     state: str
     raw: str
+    name: str = ""
+    account: str = ""
+    user: str = ""
+    partition: str = ""
+    memory_mb: int = 0
+    energy_j: int | None = None
 
     @property
     def elapsed_s(self) -> int:
@@ -83,8 +94,20 @@ class UsagePage:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """What the processes of a job really used: how well it used what it held.
+
+    cpu_s       seconds of processor time; max_rss_mb the largest memory of any process tree, MiB
+    """
+
+    cpu_s: float | None
+    max_rss_mb: int | None
+    energy_j: int | None
+
+
+@dataclass(frozen=True)
 class Node:
-    """One machine: what it has and what of it is in use."""
+    """One machine: what it has and what of it is in use. reason: why it takes no jobs."""
 
     name: str
     partition: str
@@ -94,13 +117,107 @@ class Node:
     memory_mb: int
     gpus: int
     gpus_used: int
+    gpu_type: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PartitionSeen:
+    """One partition and its limits. max_time_s, default_time_s: None where there is none.
+
+    billing  the site's own weights: {"cpu": 1.0, "mem": 0.25 (a GiB), "gres/gpu": 1.0}
+    """
+
+    name: str
+    is_up: bool
+    is_default: bool
+    max_time_s: int | None
+    default_time_s: int | None
+    billing: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """The machines of a cluster."""
+    """The machines of a cluster, its partitions, and its queue: jobs and GPUs by partition."""
 
     nodes: tuple[Node, ...]
+    partitions: tuple[PartitionSeen, ...] = ()
+    queue: tuple["QueueSeen", ...] = ()
+
+
+@dataclass(frozen=True)
+class QueueSeen:
+    """How many jobs run and wait in a partition, and how many GPUs those that wait ask for."""
+
+    partition: str
+    jobs_running: int
+    jobs_waiting: int
+    gpus_wanted: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the preflight of a site found. level: "refuse" (budgets would lie), "warn", "ok".
+
+    code  one of rules.FINDINGS, whose sentence says what to do; facts fill it in
+    """
+
+    code: str
+    level: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the parts of a batch system answer, and whether its settings keep budgets true.
+
+    skew_s  its clock minus ours, seconds; None where it cannot be told
+    """
+
+    is_controller_up: bool
+    is_accounting_up: bool
+    version: str
+    skew_s: float | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class AccountSeen:
+    """An account of ours on the cluster, with its limits and what counts against them.
+
+    users          who may charge it; blocked_users of these may not submit at present
+    gpu_min        limit of GPU-minutes (devices as the cluster counts them); None for no limit
+    billing_min    limit of the cluster's own billing units; None for no limit
+    used_gpu_min, used_billing_min  whole minutes counted against the limits
+    is_blocked     takes no new jobs (GrpSubmitJobs=0)
+    """
+
+    name: str
+    parent: str
+    users: frozenset[str]
+    blocked_users: frozenset[str]
+    gpu_min: int | None
+    billing_min: int | None
+    used_gpu_min: int
+    used_billing_min: int
+    is_blocked: bool
+
+
+@dataclass(frozen=True)
+class AccountStep:
+    """One change to make on the cluster.
+
+    verb   add_account, add_user, block_user, unblock_user, block, unblock, limit
+    users  for the verbs about users
+    gpu_min, billing_min  for limit; None lifts it
+    """
+
+    verb: str
+    account: str
+    parent: str = ""
+    users: frozenset[str] = frozenset()
+    gpu_min: int | None = None
+    billing_min: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,11 +233,24 @@ class Scheduler(Protocol):
     """A batch system.
 
     Every method may raise SchedulerDown. A key names a job for ever: small letters, digits and
-    hyphens, at most 64 long.
+    hyphens, at most 64 long. `user` is the Unix name to act as; "" is the factory's own.
     """
 
-    def submit(self, spec: JobSpec, *, key: str, run_dir: Path) -> Accepted | Rejected | Unknown:
+    has_accounts: bool
+    """Whether it knows accounts and limits at all; without, limits() is empty."""
+
+    def health(self) -> Health:
+        """Return what answers and what the preflight of the site found. Never SchedulerDown."""
+
+    def lay(self, run_dir: Path, files: Mapping[str, str], *, user: str) -> None:
+        """Make a run directory with logs/ and these files, owned by who runs the job."""
+
+    def submit(
+        self, spec: JobSpec, *, key: str, run_dir: Path, user: str, account: str
+    ) -> Accepted | Rejected | Unknown:
         """Put a job in the queue, to run spec.command in run_dir with its output in run_dir/logs.
+
+        account  what it is charged to on the cluster; "" for the configured one
 
         Raises SchedulerDown only where it is certain that the job was not taken.
         """
@@ -132,16 +262,33 @@ class Scheduler(Protocol):
         """
 
     def cancel(self, native_ids: Sequence[str]) -> None:
-        """End jobs. Ended and unknown ones are passed over in silence."""
+        """End jobs, whoever owns them. Ended and unknown ones are passed over in silence."""
 
     def status(self, jobs: Sequence[tuple[str, str]], *, since_s: int) -> Snapshot:
-        """Return what is known of jobs given as (native_id, key), in at most two calls."""
+        """Return what is known of jobs given as (native_id, key), in at most two calls.
+
+        An array is one sight: waiting while none of its tasks began, running while any may run.
+        """
 
     def usage(self, *, since_s: int) -> UsagePage:
-        """Return what was used by jobs that ended at or after since_s. Rows may come again."""
+        """Return what was used by all jobs of the cluster that ended at or after since_s, ours or
+        not. Rows may come again.
+        """
+
+    def efforts(self, native_ids: Sequence[str]) -> Mapping[str, Effort]:
+        """Return what the processes of ended jobs used, of those for which it is known."""
 
     def inventory(self) -> Inventory:
-        """Return the machines."""
+        """Return the machines, the partitions and the queue."""
+
+    def limits(self) -> tuple[AccountSeen, ...]:
+        """Return every account below the factory's own, in at most two calls."""
+
+    def apply(self, steps: Sequence[AccountStep]) -> tuple[str, ...]:
+        """Make changes one after another, in as few calls as can be; return what was refused.
+
+        What the cluster says it did is not proof: read limits() again.
+        """
 
     def logs(self, run_dir: Path, stream: str, *, offset: int, limit: int) -> Chunk:
         """Return at most limit bytes of a job's stdout or stderr from offset on."""

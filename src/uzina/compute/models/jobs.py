@@ -1,4 +1,4 @@
-"""Clusters, the jobs handed to them, and what was measured of each."""
+"""Jobs."""
 
 from typing import Any, ClassVar
 
@@ -12,48 +12,6 @@ from uzina.people import queries as people_queries
 from uzina.people.models import Person
 
 ENDED = Q(state__in=[str(state) for state in rules.ENDED])
-
-
-class Cluster(models.Model):
-    """One batch system, and how far its measurements have been read.
-
-    usage_cursor_s  epoch second up to which usage was read; reading goes back an overlap before it
-    silent_since    since when it has not answered; null while it does
-    """
-
-    slug = models.SlugField(max_length=40, unique=True)
-    kind = models.CharField(max_length=12)
-    usage_cursor_s = models.BigIntegerField(default=0)
-    polled_at = models.DateTimeField(null=True)
-    answered_at = models.DateTimeField(null=True)
-    silent_since = models.DateTimeField(null=True)
-    counted_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return self.slug
-
-
-class Partition(models.Model):
-    """The machines of one partition as they were counted last; nodes may be in several."""
-
-    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="partitions")
-    name = models.CharField(max_length=80)
-    nodes = models.PositiveIntegerField()
-    nodes_up = models.PositiveIntegerField()
-    cpus = models.PositiveIntegerField()
-    cpus_used = models.PositiveIntegerField()
-    gpus = models.PositiveIntegerField()
-    gpus_used = models.PositiveIntegerField()
-    memory_mb = models.BigIntegerField()
-    counted_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["cluster", "name"], name="partition_once_per_cluster")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.name}"
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -76,13 +34,21 @@ class Job(models.Model):
     started_at, ended_at, submitted_at (to the cluster) are the cluster's whole seconds
     settled_at  when its hold was settled or voided; only then is it over for the ledger
     gpu_ms      what it was charged
+    site_user, site_account  as whom and for which account of the cluster it was handed over
+    tasks       how many runs an array asks for; 1 for a plain job
+    continues   the job whose run directory it goes on in
+    chain_left  how many more links may follow when it reaches its time limit; null: not chained
+    rerun_of    the job it repeats exactly
+    expected_at when it starts at the earliest, as the cluster said at expected_seen_at
+    effort      what was measured of its processes: cpu_s, max_rss_mb, energy_j and how
+    door        for a session (a notebook): where it listens and until when its lease runs
     """
 
     code = CodeField("JOB")
     project = models.ForeignKey("people.Project", on_delete=models.PROTECT, related_name="+")
     allocation = models.ForeignKey("ledger.Allocation", on_delete=models.PROTECT, related_name="+")
     hold = models.ForeignKey("ledger.Transfer", on_delete=models.PROTECT, related_name="+")
-    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
+    cluster = models.ForeignKey("compute.Cluster", on_delete=models.PROTECT, related_name="+")
     submitted_by = models.ForeignKey(
         "people.Person", on_delete=models.PROTECT, related_name="+", null=True
     )
@@ -113,6 +79,17 @@ class Job(models.Model):
     cancel_asked_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     gpu_ms = models.BigIntegerField(null=True)
+    partition = models.CharField(max_length=80, blank=True)
+    site_user = models.CharField(max_length=64, blank=True)
+    site_account = models.CharField(max_length=64, blank=True)
+    tasks = models.PositiveIntegerField(default=1)
+    continues = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True)
+    chain_left = models.PositiveIntegerField(null=True)
+    rerun_of = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True)
+    expected_at = models.DateTimeField(null=True)
+    expected_seen_at = models.DateTimeField(null=True)
+    effort = models.JSONField(default=dict)
+    door = models.JSONField(default=dict)
 
     objects: ClassVar[Any] = JobQuerySet.as_manager()
 
@@ -155,33 +132,3 @@ class Job(models.Model):
     def is_open(self) -> bool:
         """Whether it still may run."""
         return self.state in rules.OPEN
-
-
-class Usage(models.Model):
-    """What one run of a job used, as the cluster measured it. Immutable.
-
-    row_key  cluster, id, submit and start: the same measurement comes many times, is kept once
-    raw      the cluster's own line
-    """
-
-    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="usage")
-    row_key = models.CharField(max_length=160, unique=True)
-    native_id = models.CharField(max_length=40)
-    submitted_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField()
-    elapsed_s = models.BigIntegerField()
-    nodes = models.PositiveIntegerField()
-    cpus = models.PositiveIntegerField()
-    gpus = models.PositiveIntegerField()
-    state = models.CharField(max_length=24)
-    raw = models.TextField()
-    read_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(elapsed_s__gte=0), name="usage_elapsed_not_negative")
-        ]
-
-    def __str__(self) -> str:
-        return self.row_key

@@ -1,0 +1,60 @@
+"""Bringing a job in step with what the cluster says of it."""
+
+from datetime import datetime
+
+from uzina.compute import rules
+from uzina.compute.actions.endings import end, instant, locked, void
+from uzina.compute.actions.hand_over import accept
+from uzina.compute.models import Job
+from uzina.compute.rules import JobState, Sight, Step
+from uzina.core.db import action
+from uzina.core.log import log
+
+
+@action
+def observe(job: Job, *, step: Step, now: datetime) -> Job:
+    """Bring a job in step with what the cluster was seen to say of it.
+
+    Ends it where the cluster says so. A job that never ran, or that the cluster lost, gives its
+    hours back at once; what others owe is settled when their usage is measured.
+    """
+    job = locked(job)
+    if job.state not in rules.OPEN:
+        return job
+    match step.verb:
+        case "observe" if step.sight is not None:
+            _take(job, step.sight, now=now)
+        case "miss":
+            job.missing_since = now
+            job.save(update_fields=["missing_since"])
+        case "lose":
+            end(job, JobState.LOST, reason="Vanished", now=now)
+            void(job, now=now)
+        case _:
+            pass
+    return job
+
+
+def _take(job: Job, sight: Sight, *, now: datetime) -> None:
+    """Copy a sight into the row, through the states that lie between."""
+    if job.state is JobState.CREATED:
+        accept(job, native_id=sight.native_id, submitted_s=sight.submitted_s, now=now)
+        job.refresh_from_db()
+    before = job.state
+    job.native_submitted_at = instant(sight.submitted_s)
+    job.observed_at, job.missing_since = now, None
+    if sight.started_s is not None:
+        job.started_at = instant(sight.started_s)
+    if sight.state in rules.ENDED:
+        job.exit_code = sight.exit_code
+        ended_at = instant(max(sight.ended_s or 0, sight.started_s or 0)) if sight.ended_s else now
+        reason = rules.ending(sight, time_limit_s=job.time_limit_s)
+        end(job, sight.state, reason=reason, now=now, ended_at=ended_at)
+        if job.started_at is None or not rules.is_ours_to_charge(sight.state, reason):
+            void(job, now=now)
+        return
+    if sight.state is JobState.RUNNING and before is JobState.QUEUED:
+        job.state = rules.JOB.after("start", before)
+        log("job.started", job.code, by=None, now=now, native_id=job.native_id)
+    job.reason = sight.reason[:80]
+    job.save()

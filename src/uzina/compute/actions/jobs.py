@@ -1,0 +1,191 @@
+"""What people do with jobs: submit, stop."""
+
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from uzina.catalogue import queries as catalogue
+from uzina.compute import access, queries, rules
+from uzina.compute.actions.endings import end, locked, void
+from uzina.compute.actions.hand_over import is_surely_here
+from uzina.compute.models import Job
+from uzina.compute.rules import JobSpec, JobState
+from uzina.core.db import acting, action
+from uzina.core.errors import NotAllowed, Refused
+from uzina.core.fields import new_code
+from uzina.core.log import log
+from uzina.core.promises import promise
+from uzina.core.text import _
+from uzina.ledger import actions as ledger
+from uzina.ledger.models import Allocation
+from uzina.people.models import Person, Project
+
+
+@action
+def submit(
+    project: Project,
+    *,
+    spec: JobSpec,
+    by: Person | None,
+    now: datetime,
+    key: str,
+    continues: Job | None = None,
+) -> Job:
+    """Take a job on: set its hours aside and promise to hand it over to the cluster.
+
+    key        the submitter's, unique in the project: the same key and description give the same
+               job
+    continues  an ended job of the project whose run directory this one goes on in
+
+    Raises NotAllowed job.submit.not_a_member; Refused job.submit.project_closed,
+    job.submit.no_allocation, job.submit.key_reused, job.submit.still_running, what catalogue
+    refuses of an input, and allocation.hold.too_big, which says how much is left.
+    """
+    if not access.may_submit(by, project):
+        raise NotAllowed(
+            "job.submit.not_a_member",
+            _("Only members of {project} can spend its hours."),
+            project=project.code,
+        )
+    kept = Job.objects.filter(project=project, key=key).first()
+    if kept is not None:
+        return _same(kept, spec)
+    if project.state != "active":
+        raise Refused(
+            "job.submit.project_closed",
+            _("{project} is closing or closed and takes no new jobs."),
+            project=project.code,
+        )
+    if continues is not None:
+        _check_continues(continues, project)
+    for one in spec.inputs:
+        catalogue.usable_version(by, one.dataset, one.version)
+    amount = rules.hold_amount(spec, on=now.date())
+    allocation = queries.open_allocation(project, amount=amount, now=now)
+
+    try:
+        with acting():
+            return _create(
+                project,
+                allocation,
+                spec=spec,
+                amount=amount,
+                by=by,
+                now=now,
+                key=key,
+                continues=continues,
+            )
+    except IntegrityError:
+        # A request with the same key was faster; its hold stands, ours was undone.
+        kept = Job.objects.filter(project=project, key=key).first()
+        if kept is None:
+            raise
+        return _same(kept, spec)
+
+
+def _check_continues(before: Job, project: Project) -> None:
+    """Raise Refused job.submit.still_running while any job uses the run directory."""
+    if before.project_id != project.pk:
+        msg = f"{before} is of another project than {project}"
+        raise ValueError(msg)
+    locked(before)  # so that two that want to go on in it ask one after the other
+    if user := Job.objects.filter(run_dir=before.run_dir, settled_at=None).first():
+        raise Refused(
+            "job.submit.still_running",
+            _("{job} has not ended yet. Wait for it, or stop it, before you go on from it."),
+            job=user.code,
+        )
+
+
+def _create(
+    project: Project,
+    allocation: Allocation,
+    *,
+    spec: JobSpec,
+    amount: int,
+    by: Person | None,
+    now: datetime,
+    key: str,
+    continues: Job | None,
+) -> Job:
+    code = new_code("JOB")
+    hold = ledger.hold(allocation, amount=amount, subject=code, key=f"hold:{code}", by=by, now=now)
+    job = Job(
+        code=code,
+        project=project,
+        allocation=allocation,
+        hold=hold,
+        cluster=queries.cluster(),
+        submitted_by=by,
+        key=key,
+        native_key=f"{code.lower()}-{secrets.token_hex(6)}",
+        spec=spec.as_json(),
+        name=spec.name,
+        kind=spec.kind,
+        nodes=spec.nodes,
+        gpus=spec.gpus,
+        cpus=spec.cpus,
+        memory_mb=spec.memory_mb,
+        time_limit_s=spec.time_limit_s,
+        held_gpu_ms=amount,
+        reason="HandOver",
+        run_dir=continues.run_dir
+        if continues is not None
+        else str(Path(settings.UZINA.scheduler.run_root).absolute() / code),
+        submitted_at=now,
+    )
+    job.save()
+    log(
+        "job.submitted",
+        code,
+        by=by,
+        now=now,
+        project=project.code,
+        allocation=allocation.code,
+        kind=spec.kind,
+        held_gpu_ms=amount,
+    )
+    promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
+    return job
+
+
+def _same(job: Job, spec: JobSpec) -> Job:
+    if job.spec != spec.as_json():
+        raise Refused(
+            "job.submit.key_reused",
+            _("This key belongs to {job}, which is described otherwise. Use a new key."),
+            job=job.code,
+        )
+    return job
+
+
+@action
+def cancel(job: Job, *, by: Person | None, now: datetime) -> Job:
+    """Have a job stopped. One that never left the factory ends at once; for others the cluster
+    is asked, and the job ends when the cluster says so. Asking twice changes nothing.
+
+    Raises NotAllowed job.cancel.not_yours, Refused job.cancel.not_now.
+    """
+    job = locked(job)
+    if not access.may_cancel(by, job):
+        raise NotAllowed(
+            "job.cancel.not_yours",
+            _("Only members of its project and operators can stop {job}."),
+            job=job.code,
+        )
+    rules.JOB.after("cancel", job.state)
+    if job.cancel_asked_at is not None:
+        return job
+
+    job.cancel_asked_at = now
+    job.save(update_fields=["cancel_asked_at"])
+    log("job.cancel_asked", job.code, by=by, now=now)
+    if job.state is JobState.CREATED and is_surely_here(job):
+        end(job, JobState.CANCELLED, reason="Cancelled", now=now)
+        void(job, now=now)
+    elif job.native_id:
+        promise("compute.hand_cancel", key=f"cancel:{job.code}", now=now, job=job.code)
+    return job
