@@ -14,10 +14,11 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from uzina.compute import actions, queries, tasks
+from uzina.compute import actions, adapters, queries, tasks
 from uzina.compute.adapters.scripted import ScriptedScheduler
 from uzina.compute.models import Job, Usage
 from uzina.compute.rules import ENDED, JobState
+from uzina.compute.tasks import handing
 from uzina.compute.tests.conftest import (
     HOUR,
     SLURM_CONF,
@@ -42,8 +43,8 @@ def lying(monkeypatch):
 
     def put(**lies):
         liar = ScriptedScheduler(seed=lies.pop("seed", 1), odds=lies, clock=int(time.time()))
-        monkeypatch.setattr(tasks, "scheduler", lambda: liar)
-        monkeypatch.setattr(tasks, "LOOK_AGAIN_S", 0.0)
+        monkeypatch.setattr(adapters, "scheduler", lambda: liar)
+        monkeypatch.setattr(handing, "LOOK_AGAIN_S", 0.0)
         return liar
 
     return put
@@ -204,7 +205,7 @@ def test_a_full_disk_keeps_the_job_until_there_is_room(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(tasks.run_directory, "make", no_room)
+        full.setattr(handing.run_directory, "make", no_room)
         now = turns(liar, count=2)
     job.refresh_from_db()
     assert (job.state, job.reason) == (JobState.CREATED, "DiskFull")

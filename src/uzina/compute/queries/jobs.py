@@ -1,16 +1,14 @@
-"""Reads worth a name."""
+"""Reads about jobs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from django.conf import settings
 from django.db.models import QuerySet
-from django.utils.text import slugify
 
 from uzina.compute import rules
-from uzina.compute.models import Cluster, Job, Partition, Usage
+from uzina.compute.models import Cluster, Job, Usage
 from uzina.core.errors import Refused
 from uzina.core.text import _
 from uzina.ledger import queries as ledger
@@ -57,29 +55,6 @@ def successor(job: Job) -> Job | None:
 def run_dir(job: Job) -> Path:
     """Return where the job runs and leaves its files."""
     return Path(job.run_dir)
-
-
-def cluster_slug() -> str:
-    """Return the name of the configured cluster as it stands in addresses and keys."""
-    return slugify(settings.UZINA.scheduler.name)[:40] or "cluster"
-
-
-def cluster() -> Cluster:
-    """Return the configured cluster, made on first sight."""
-    found, _made = Cluster.objects.get_or_create(
-        slug=cluster_slug(), defaults={"kind": settings.UZINA.scheduler.kind}
-    )
-    return found
-
-
-def known_cluster() -> Cluster | None:
-    """Return the configured cluster, if it was ever seen."""
-    return Cluster.objects.filter(slug=cluster_slug()).first()
-
-
-def partitions() -> QuerySet[Partition]:
-    """Return the partitions of the configured cluster as they were counted last."""
-    return Partition.objects.filter(cluster__slug=cluster_slug()).order_by("name")
 
 
 def unsettled(cluster: Cluster) -> list[Job]:

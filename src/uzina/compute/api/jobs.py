@@ -1,4 +1,4 @@
-"""The API of jobs: submit, follow, stop."""
+"""Jobs: submit, follow, stop."""
 
 from datetime import datetime
 from typing import Annotated, Any

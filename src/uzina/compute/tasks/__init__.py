@@ -1,0 +1,6 @@
+"""What the worker runs: the only place that talks to the batch system. Each runs at least once."""
+
+from uzina.compute.tasks.handing import hand_cancel, hand_over
+from uzina.compute.tasks.watching import watch
+
+__all__ = ["hand_cancel", "hand_over", "watch"]
