@@ -8,18 +8,15 @@ controller's state, so a job is known by its key, which is the last part of its 
 """
 
 import getpass
-import os
 import re
 import shlex
-import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from uzina.compute.adapters import run_directory
+from uzina.compute.adapters.commands import CommandRunner, LocalCommands, Ran, client_environment
 from uzina.compute.ports import (
     Accepted,
     Chunk,
@@ -99,72 +96,6 @@ AMBIGUOUS = re.compile(
 )
 REFUSAL = re.compile(r"error: (?:Batch job submission failed: )?(.+)")
 KEY = re.compile(r"[a-z0-9-]{1,64}")
-
-
-# --- the one thing that touches the world -------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended. code is None when it was killed because it took too long."""
-
-    code: int | None
-    stdout: str
-    stderr: str
-
-
-class CommandRunner(Protocol):
-    """Runs one command with a text on its standard input."""
-
-    def __call__(self, argv: Sequence[str], text: str = "") -> Ran:
-        """Return how it ended; never raises for what the command does."""
-
-
-@dataclass(frozen=True)
-class LocalCommands:
-    """Runs commands on this machine, in an environment of our own making.
-
-    timeout_s  above the 10 s after which Slurm's own clients give up (MessageTimeout)
-    """
-
-    environment: Mapping[str, str]
-    timeout_s: float = 30.0
-
-    def __call__(self, argv: Sequence[str], text: str = "") -> Ran:
-        """Run argv; kill it with all its children when it takes longer than timeout_s."""
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=dict(self.environment),
-                cwd="/",
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            return Ran(127, "", f"No such file or directory: '{argv[0]}' ({error.strerror})")
-        with process:
-            try:
-                stdout, stderr = process.communicate(text, timeout=self.timeout_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return Ran(None, "", f"{argv[0]} was stopped after {self.timeout_s:.0f} s")
-        return Ran(process.returncode, stdout, stderr)
-
-
-def client_environment(slurm_conf: str) -> dict[str, str]:
-    """Return all that Slurm's clients, and through them the jobs, get of our environment."""
-    environment = {
-        "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        "LANG": "C.UTF-8",
-        "SLURM_TIME_FORMAT": "%s",
-    }
-    return environment | ({"SLURM_CONF": slurm_conf} if slurm_conf else {})
 
 
 # --- build --------------------------------------------------------------------------------------
