@@ -36,4 +36,4 @@ clean:  ## Remove the environment and everything the commands made
 	@scripts/setup "$(PYTHON)" recipes && touch .venv/demo-ready
 
 .venv/ready: pyproject.toml constraints.txt scripts/setup
-	@scripts/setup "$(PYTHON)" recipes,test,check,bench && touch .venv/ready .venv/demo-ready
+	@scripts/setup "$(PYTHON)" recipes,notebook,test,check,bench && touch .venv/ready .venv/demo-ready
