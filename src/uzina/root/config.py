@@ -5,6 +5,7 @@ UZINA_CONFIG, else ./config.toml where there is one; without any, the embedded d
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -96,6 +97,36 @@ class SchedulerConfig:
     partition: str = doc("Slurm partition jobs go to. Empty: the cluster's default.", "")
     account: str = doc("Slurm account jobs are charged to. Empty: the submitter's default.", "")
     poll_s: int = doc("Seconds between looks at the scheduler.", 1)
+    accounts: Literal["shared", "project"] = doc(
+        "shared: every job is charged to account; project: one account a project, made below "
+        "account and kept in step by the factory.",
+        "shared",
+    )
+    account_prefix: str = doc("Begins the names of the accounts of projects.", "uz-")
+    identity: Literal["shared", "person"] = doc(
+        "shared: jobs run as the service's own user; person: as the Unix user of who submitted.",
+        "shared",
+    )
+    wrapper: str = doc(
+        "Command that acts as another user, where identity is person.",
+        "sudo -n /usr/local/sbin/uzina-as",
+    )
+    transport: Literal["local", "ssh", "agent"] = doc(
+        "How commands reach the cluster. local: run here; ssh: on ssh_host; agent: fetched by "
+        "`uzina agent` on a host of the cluster.",
+        "local",
+    )
+    ssh_host: str = doc("Host the cluster's commands run on, where transport is ssh.", "")
+    ssh_port: int = doc("Its port.", 22)
+    ssh_user: str = doc("The user to sign in as.", "")
+    ssh_key: str = doc("Path of that user's private key, without a passphrase.", "")
+    ssh_known_hosts: str = doc("Path of a known_hosts file with the host's key.", "")
+    usage_overlap_s: int = doc("Seconds by which looks at the accounting overlap.", 3600)
+    repair: Literal["ask", "auto"] = doc(
+        "What to do when accounts and limits on the cluster differ. ask: show it; auto: put it "
+        "right.",
+        "ask",
+    )
 
 
 @dataclass(frozen=True)
@@ -269,11 +300,45 @@ def _check(config: Config) -> list[str]:
         ("scheduler.gpus", config.scheduler.gpus, 0, 256),
         ("scheduler.memory_mb", config.scheduler.memory_mb, 0, 2**31 - 1),
         ("scheduler.poll_s", config.scheduler.poll_s, 1, 3600),
+        ("scheduler.ssh_port", config.scheduler.ssh_port, 1, 65535),
+        ("scheduler.usage_overlap_s", config.scheduler.usage_overlap_s, 0, 30 * 86400),
         ("worker.lease_s", config.worker.lease_s, 2, 3600),
         ("worker.idle_s", config.worker.idle_s, 0.01, 60),
     ):
         if not least <= value <= most:
             mistakes.append(f"{name} must be from {least} to {most}, not {value}.")
+    return mistakes + _check_scheduler(config.scheduler)
+
+
+def _check_scheduler(scheduler: SchedulerConfig) -> list[str]:
+    mistakes = []
+    needs_slurm = {
+        "accounts": scheduler.accounts == "project",
+        "identity": scheduler.identity == "person",
+        "transport": scheduler.transport != "local",
+    }
+    if scheduler.kind == "local":
+        mistakes += [
+            f"scheduler.{name} = {getattr(scheduler, name)} needs kind = slurm."
+            for name, is_so in needs_slurm.items()
+            if is_so
+        ]
+    if scheduler.transport == "ssh":
+        mistakes += [
+            f"scheduler.{name} must be set where transport is ssh."
+            for name in ("ssh_host", "ssh_user", "ssh_key", "ssh_known_hosts")
+            if not getattr(scheduler, name)
+        ]
+    if scheduler.kind != "local" and scheduler.accounts == "project" and not scheduler.account:
+        mistakes.append(
+            "scheduler.account must name the account that those of projects are made below."
+        )
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,19}|", scheduler.account_prefix):
+        mistakes.append(
+            "scheduler.account_prefix may have small letters, digits, - and _, at most 20."
+        )
+    if scheduler.identity == "person" and not scheduler.wrapper.split():
+        mistakes.append("scheduler.wrapper must be set where identity is person.")
     return mistakes
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from uzina.compute.adapters.commands import CommandRunner, LocalCommands, client_environment
 from uzina.compute.adapters.local import LocalScheduler
 from uzina.compute.adapters.slurm import SlurmScheduler
 from uzina.compute.ports import Scheduler
@@ -27,9 +28,21 @@ def scheduler() -> Scheduler:
                 slurm_conf=config.slurm_conf,
                 account=config.account,
                 partition=config.partition,
+                run=commands(),
             )
         case kind:
             msg = f"There is no scheduler {kind!r}."
+            raise ValueError(msg)
+
+
+def commands() -> CommandRunner:
+    """Return the way to the cluster that config.toml names."""
+    config = settings.UZINA.scheduler
+    match config.transport:
+        case "local":
+            return LocalCommands(client_environment(config.slurm_conf))
+        case transport:
+            msg = f"There is no transport {transport!r}."
             raise ValueError(msg)
 
 

@@ -64,12 +64,33 @@ def test_all_mistakes_are_listed_at_once():
         ("site", "port", 65536),
         ("worker", "lease_s", 1),
         ("scheduler", "poll_s", 0),
+        ("scheduler", "ssh_port", 65536),
+        ("scheduler", "usage_overlap_s", -1),
+        ("scheduler", "accounts", "project"),
+        ("scheduler", "identity", "person"),
+        ("scheduler", "transport", "agent"),
+        ("scheduler", "account_prefix", "UZ "),
     ],
 )
 def test_a_value_that_cannot_work_is_named(section, field, value):
     found = mistakes({section: {field: value}})
     assert len(found) == 1
     assert found[0].startswith(f"{section}.{field}")
+
+
+def test_a_way_to_the_cluster_that_is_not_described_is_named_whole():
+    ssh = {"kind": "slurm", "transport": "ssh", "ssh_user": "uzina"}
+    assert mistakes({"scheduler": ssh | {"accounts": "project"}}) == [
+        "scheduler.ssh_host must be set where transport is ssh.",
+        "scheduler.ssh_key must be set where transport is ssh.",
+        "scheduler.ssh_known_hosts must be set where transport is ssh.",
+        "scheduler.account must name the account that those of projects are made below.",
+    ]
+    person = {"kind": "slurm", "identity": "person"}
+    assert build({"scheduler": person}).scheduler.wrapper == "sudo -n /usr/local/sbin/uzina-as"
+    assert mistakes({"scheduler": person | {"wrapper": " "}}) == [
+        "scheduler.wrapper must be set where identity is person."
+    ]
 
 
 @pytest.mark.parametrize("value", [1, True])
