@@ -103,7 +103,7 @@ def _price_or_start(request: SignedIn, form: forms.RunForm) -> HttpResponse | No
     try:
         if "confirm" not in request.POST:
             plan = plans.plan(project, **facts)
-            price = compute.price(project, spec=plan.spec, now=now())
+            price = compute.price(project, spec=plan.spec, by=request.user, now=now())
             return _check_page(request, form, plan, price, project)
         key = f"{request.user.code}:page:{request.POST.get('confirm', '')[:64]}"
         run = actions.start_run(project, **facts, now=now(), key=key)

@@ -4,6 +4,7 @@ Orders go out by promises, keyed so that a retry hands a job over once. Facts co
 and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
+from uzina.compute.actions.accounts import map_person
 from uzina.compute.actions.clusters import begin_poll, count, note_answer, note_silence
 from uzina.compute.actions.following import observe
 from uzina.compute.actions.hand_over import (
@@ -27,6 +28,7 @@ __all__ = [
     "cancel",
     "charge_of",
     "count",
+    "map_person",
     "measure",
     "note_answer",
     "note_silence",

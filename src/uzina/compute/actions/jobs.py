@@ -41,8 +41,9 @@ def submit(
     continues  an ended job of the project whose run directory this one goes on in
 
     Raises NotAllowed job.submit.not_a_member; Refused job.submit.project_closed,
-    job.submit.no_allocation, job.submit.key_reused, job.submit.still_running, what catalogue
-    refuses of an input, and allocation.hold.too_big, which says how much is left.
+    job.submit.no_site_user, job.submit.no_allocation, job.submit.key_reused,
+    job.submit.still_running, what catalogue refuses of an input, and allocation.hold.too_big,
+    which says how much is left.
     """
     if not access.may_submit(by, project):
         raise NotAllowed(
@@ -61,6 +62,7 @@ def submit(
         )
     if continues is not None:
         _check_continues(continues, project)
+    site_user, site_account = queries.site_user(by), queries.site_account(project)
     for one in spec.inputs:
         catalogue.usable_version(by, one.dataset, one.version)
     amount = rules.hold_amount(spec, on=now.date())
@@ -77,6 +79,8 @@ def submit(
                 now=now,
                 key=key,
                 continues=continues,
+                site_user=site_user,
+                site_account=site_account,
             )
     except IntegrityError:
         # A request with the same key was faster; its hold stands, ours was undone.
@@ -110,6 +114,8 @@ def _create(
     now: datetime,
     key: str,
     continues: Job | None,
+    site_user: str,
+    site_account: str,
 ) -> Job:
     code = new_code("JOB")
     hold = ledger.hold(allocation, amount=amount, subject=code, key=f"hold:{code}", by=by, now=now)
@@ -136,6 +142,8 @@ def _create(
         if continues is not None
         else str(Path(settings.UZINA.scheduler.run_root).absolute() / code),
         submitted_at=now,
+        site_user=site_user,
+        site_account=site_account,
     )
     job.save()
     log(

@@ -1,5 +1,6 @@
 """Reads worth a name."""
 
+from uzina.compute.queries.accounts import site_account, site_user, site_users
 from uzina.compute.queries.clusters import cluster, cluster_slug, known_cluster, partitions
 from uzina.compute.queries.jobs import (
     Price,
@@ -30,6 +31,9 @@ __all__ = [
     "partitions",
     "price",
     "run_dir",
+    "site_account",
+    "site_user",
+    "site_users",
     "successor",
     "unsettled",
     "usage_of",

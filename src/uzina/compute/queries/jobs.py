@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from uzina.compute import rules
 from uzina.compute.models import Cluster, Job, Usage
+from uzina.compute.queries.accounts import site_user
 from uzina.core.errors import Refused
 from uzina.core.text import _
 from uzina.ledger import queries as ledger
@@ -107,11 +108,13 @@ class Price:
         return self.free_gpu_ms - self.held_gpu_ms
 
 
-def price(project: Project, *, spec: rules.JobSpec, now: datetime) -> Price:
+def price(project: Project, *, spec: rules.JobSpec, by: Person | None, now: datetime) -> Price:
     """Return what a job would set aside, holding nothing yet.
 
-    Raises Refused job.submit.no_allocation and what a hold of that size would be refused with.
+    Raises Refused job.submit.no_site_user, job.submit.no_allocation and what a hold of that size
+    would be refused with.
     """
+    site_user(by)
     amount = rules.hold_amount(spec, on=now.date())
     allocation = open_allocation(project, amount=amount, now=now)
     free = ledger.balance(allocation).free

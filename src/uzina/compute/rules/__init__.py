@@ -1,5 +1,8 @@
 """Decisions about jobs: what a description must say, what it costs, what follows what was seen."""
 
+from uzina.compute.rules.accounts import account_name, check_unix_name
+from uzina.compute.rules.arrays import MAX_TASKS, read_array
+from uzina.compute.rules.bodies import argv, laid, needs_body
 from uzina.compute.rules.costs import CPU_RATES, cost, cpu_rate, hold_amount
 from uzina.compute.rules.following import (
     FORGET_AFTER,
@@ -18,12 +21,14 @@ from uzina.compute.rules.specs import (
     MAX_MEMORY_MB,
     MAX_NODES,
     MAX_TIME_LIMIT_S,
+    OUTPUTS,
+    STOP,
     Input,
     JobSpec,
-    argv,
     check_stream,
     parse_spec,
 )
+from uzina.compute.rules.scripts import read_script
 from uzina.compute.rules.states import ENDED, JOB, OPEN, VERB_TO, JobState
 
 __all__ = [
@@ -35,9 +40,12 @@ __all__ = [
     "MAX_GPUS",
     "MAX_MEMORY_MB",
     "MAX_NODES",
+    "MAX_TASKS",
     "MAX_TIME_LIMIT_S",
     "OPEN",
+    "OUTPUTS",
     "REASONS",
+    "STOP",
     "VERB_TO",
     "Input",
     "JobSpec",
@@ -45,15 +53,21 @@ __all__ = [
     "Sight",
     "Step",
     "Wanted",
+    "account_name",
     "argv",
     "check_stream",
+    "check_unix_name",
     "cost",
     "cpu_rate",
     "ending",
     "hand_over_delay",
     "hold_amount",
     "is_ours_to_charge",
+    "laid",
+    "needs_body",
     "parse_spec",
     "plan",
+    "read_array",
+    "read_script",
     "reason_in_words",
 ]

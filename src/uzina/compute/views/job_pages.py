@@ -216,7 +216,7 @@ def job_new(request: SignedIn) -> HttpResponse:
     project = form.cleaned_data["project"]
     try:
         spec = form.spec()
-        price = queries.price(project, spec=spec, now=now())
+        price = queries.price(project, spec=spec, by=request.user, now=now())
         if "confirm" not in request.POST:
             return _check_page(request, form, spec, price)
         key = f"{request.user.code}:page:{request.POST.get('key', '')[:64]}"
