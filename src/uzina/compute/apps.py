@@ -12,5 +12,7 @@ class ComputeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have the cluster watched."""
+        """Have the cluster watched, its machines counted and old history dropped."""
         every("compute.watch", seconds=1)
+        every("compute.count", seconds=60)
+        every("compute.forget_samples", seconds=86_400)

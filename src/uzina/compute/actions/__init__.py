@@ -5,7 +5,13 @@ and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
 from uzina.compute.actions.accounts import map_person
-from uzina.compute.actions.clusters import begin_poll, count, note_answer, note_silence
+from uzina.compute.actions.clusters import (
+    begin_poll,
+    count,
+    forget_samples,
+    note_answer,
+    note_silence,
+)
 from uzina.compute.actions.following import observe
 from uzina.compute.actions.hand_over import (
     Turn,
@@ -28,6 +34,7 @@ __all__ = [
     "cancel",
     "charge_of",
     "count",
+    "forget_samples",
     "map_person",
     "measure",
     "note_answer",

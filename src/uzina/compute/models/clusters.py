@@ -3,12 +3,15 @@
 from django.db import models
 from django.db.models import F, Q
 
+from uzina.core.fields import CodeField
+
 
 class Cluster(models.Model):
     """One batch system, and how far its measurements have been read.
 
     usage_cursor_s  epoch second up to which usage was read; reading goes back an overlap before it
     silent_since    since when it has not answered; null while it does
+    usage_next_at   when usage may be read next; while it is being read, when that is given up
     swept_at        when the usage of the last week was read whole, last
     reconciled_at   when accounts, limits and totals were compared with ours, last
     health          what the preflight of the site found, as ports.Health gives it
@@ -21,6 +24,7 @@ class Cluster(models.Model):
     answered_at = models.DateTimeField(null=True)
     silent_since = models.DateTimeField(null=True)
     counted_at = models.DateTimeField(null=True)
+    usage_next_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)
     reconciled_at = models.DateTimeField(null=True)
     health = models.JSONField(default=dict)
@@ -33,8 +37,14 @@ class Cluster(models.Model):
 class Partition(models.Model):
     """The machines of one partition as they were counted last; nodes may be in several.
 
+    gpus_free, cpus_free  not in use, on nodes that take jobs
+    is_up       it starts jobs; one that does not still takes them
     max_time_s  the longest time limit it takes; null for none
-    drained     nodes that take no jobs: [{"name": ..., "state": ..., "reason": ...}]
+    jobs_running, jobs_waiting, gpus_wanted  its queue at that look
+    groups      its nodes by sort of GPU and state: [{"gpu_type": ..., "state": ..., "nodes": ...,
+                "gpus": ..., "gpus_used": ...}]
+    drained     nodes that take no jobs: [{"name": ..., "state": ..., "reason": ..., "since": ...}],
+                since when as we saw it
     """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="partitions")
@@ -49,6 +59,13 @@ class Partition(models.Model):
     gpu_type = models.CharField(max_length=40, blank=True)
     max_time_s = models.BigIntegerField(null=True)
     is_default = models.BooleanField(default=False)
+    is_up = models.BooleanField(default=True)
+    gpus_free = models.PositiveIntegerField(default=0)
+    cpus_free = models.PositiveIntegerField(default=0)
+    jobs_running = models.PositiveIntegerField(default=0)
+    jobs_waiting = models.PositiveIntegerField(default=0)
+    gpus_wanted = models.PositiveIntegerField(default=0)
+    groups = models.JSONField(default=list)
     drained = models.JSONField(default=list)
     counted_at = models.DateTimeField()
 
@@ -66,11 +83,13 @@ class Sample(models.Model):
 
     Slurm keeps no such history; ours answers "was the cluster full, or was nothing submitted".
     Averages are sums divided by looks. full_looks counts the looks at which no GPU (in a partition
-    without GPUs, no core) was free while jobs waited.
+    without GPUs, no core) was free while jobs waited; what stands on nodes that take no jobs is
+    not free.
+    partition  "" for all of the cluster, each node counted once
     """
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="+")
-    partition = models.CharField(max_length=80)
+    partition = models.CharField(max_length=80, blank=True)
     hour_at = models.DateTimeField()
     looks = models.PositiveIntegerField(default=0)
     full_looks = models.PositiveIntegerField(default=0)
@@ -96,9 +115,15 @@ class Sample(models.Model):
 class Maintenance(models.Model):
     """A time in [starts_at, ends_at) in which partitions take no jobs, announced to whom it hits.
 
-    partition  "" for all of the cluster
+    Its times and place never change: a changed one is cancelled and another stands for it, so what
+    people were told when stays to be read.
+
+    partition     "" for all of the cluster
+    announced_at  when the mails about it were promised
+    replaces      the one it stands for since its times or place were changed
     """
 
+    code = CodeField("MNT")
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="+")
     partition = models.CharField(max_length=80, blank=True)
     starts_at = models.DateTimeField()
@@ -106,6 +131,9 @@ class Maintenance(models.Model):
     reason = models.CharField(max_length=500)
     announced_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
+    replaces = models.OneToOneField(
+        "self", on_delete=models.PROTECT, related_name="replaced_by", null=True
+    )
     by_code = models.CharField(max_length=40)
     made_at = models.DateTimeField()
 

@@ -12,7 +12,6 @@ from uzina.compute.rules import JobState, Sight, Wanted
 OVERLAP_S = 3600
 """How far usage is read again. With none, 36 of 60 jobs were missed around an outage of
 slurmdbd; see docs/decisions/0004."""
-COUNT_EVERY = timedelta(seconds=30)
 SILENT_EVERY = timedelta(seconds=10)
 """A controller that is away costs each command 9 s: ask seldom enough for other work to go on."""
 
@@ -21,15 +20,11 @@ def watch(*, now: datetime) -> None:
     """Ask the cluster about all open jobs in one go, measure what ended, settle it."""
     cluster = queries.cluster()
     jobs = queries.unsettled(cluster)
-    is_counted = cluster.counted_at is not None and now < cluster.counted_at + COUNT_EVERY
-    if (not jobs and is_counted) or not _is_turn(cluster, now=now):
+    if not jobs or not _is_turn(cluster, now=now):
         return
     batch = adapters.scheduler()
     try:
-        if jobs:
-            _follow(batch, cluster, jobs, now=now)
-        if not is_counted:
-            actions.count(cluster, inventory=batch.inventory(), now=now)
+        _follow(batch, cluster, jobs, now=now)
     except SchedulerDown as down:
         actions.note_silence(cluster, detail=str(down), now=now)
     else:
