@@ -41,8 +41,8 @@ def submit(project, ana, key="key-1", **changes):
 def lying(monkeypatch):
     """Return a function that puts a lying scheduler in the place of the configured one."""
 
-    def put(**lies):
-        liar = ScriptedScheduler(seed=lies.pop("seed", 1), odds=lies, clock=int(time.time()))
+    def put(**faults):
+        liar = ScriptedScheduler(seed=faults.pop("seed", 1), odds=faults, clock=int(time.time()))
         monkeypatch.setattr(adapters, "scheduler", lambda: liar)
         monkeypatch.setattr(handing, "LOOK_AGAIN_S", 0.0)
         return liar
@@ -82,7 +82,7 @@ def test_a_silent_cluster_keeps_the_job_and_says_so_until_it_answers(
     liar.odds = {}
     turns(liar, count=60, start=now)
     job.refresh_from_db()
-    assert (job.state, len(liar.jobs)) == (JobState.DONE, 1)
+    assert (job.state, len(liar.works)) == (JobState.DONE, 1)
     assert job.gpu_ms == balance(allocation).spent > 0
 
 
@@ -97,7 +97,7 @@ def test_a_reply_lost_after_the_job_was_taken_makes_no_second_job(ana, project, 
     turns(liar, count=20)
 
     job.refresh_from_db()
-    assert (job.state, len(liar.jobs)) == (JobState.DONE, 1)
+    assert (job.state, len(liar.works)) == (JobState.DONE, 1)
 
 
 @pytest.mark.django_db
@@ -114,7 +114,7 @@ def test_a_crash_between_acceptance_and_commit_heals_by_the_key(
     tasks.hand_over(job=job.code, now=timezone.now())
 
     job.refresh_from_db()
-    assert (job.state, job.native_id, len(liar.jobs)) == (JobState.QUEUED, "1", 1)
+    assert (job.state, job.native_id, len(liar.works)) == (JobState.QUEUED, "1", 1)
 
 
 @pytest.mark.django_db
@@ -142,14 +142,13 @@ def test_a_second_job_of_one_key_is_stopped_and_not_charged(ana, project, alloca
     job = submit(project, ana)
     turns(liar, count=1)
     job.refresh_from_db()
-    twin = replace(liar.jobs["1"], native_id="2", submitted_s=liar.clock + 1)
-    liar.jobs["2"], liar.specs["2"] = twin, liar.specs["1"]
+    liar.submit(spec(), key=job.native_key, run_dir=queries.run_dir(job), user="", account="")
 
     turns(liar, count=20)
 
     job.refresh_from_db()
     assert (job.state, job.native_id) == (JobState.DONE, "1")
-    assert liar.jobs["2"].state is JobState.CANCELLED
+    assert liar.works[1].units[0].state is JobState.CANCELLED
     assert Usage.objects.count() == 1
 
 
@@ -169,9 +168,9 @@ def test_whatever_is_lied_about_no_job_is_lost_doubled_or_charged_wrongly(
     states = [Job.objects.get(pk=job.pk) for job in jobs]
     assert all(job.state in ENDED and job.settled_at for job in states)
     assert {job.state for job in states} <= {JobState.DONE, JobState.FAILED}
-    keys = [sight.key for sight in liar.jobs.values()]
+    keys = [work.key for work in liar.works]
     assert len(keys) == len(set(keys))
-    truth = sum((sight.ended_s - sight.started_s) * 1000 for sight in liar.jobs.values())
+    truth = sum(row.elapsed_s * row.gpus * 1000 for row in liar.truth())
     assert balance(allocation).spent == truth
     assert balance(allocation).held == 0
     assert ledger_queries.check_books().problems == []
@@ -190,7 +189,7 @@ def test_a_job_stopped_while_the_cluster_is_silent_never_reaches_it(
     liar.odds = {}
     turns(liar, count=40)
 
-    assert (job.state, liar.jobs) == (JobState.CANCELLED, {})
+    assert (job.state, liar.works) == (JobState.CANCELLED, [])
     assert balance(allocation).free == 10 * HOUR
 
 
