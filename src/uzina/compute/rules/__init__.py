@@ -1,6 +1,17 @@
 """Decisions about jobs: what a description must say, what it costs, what follows what was seen."""
 
-from uzina.compute.rules.accounts import account_name, check_unix_name
+from uzina.compute.rules.accounts import (
+    AccountSeen,
+    AccountStep,
+    AccountWanted,
+    Difference,
+    Rate,
+    account_name,
+    check_unix_name,
+    compare,
+    plan_accounts,
+    rate_of,
+)
 from uzina.compute.rules.arrays import MAX_TASKS, read_array
 from uzina.compute.rules.bodies import argv, laid, needs_body
 from uzina.compute.rules.busy import (
@@ -17,7 +28,16 @@ from uzina.compute.rules.busy import (
     percentile,
     waste,
 )
-from uzina.compute.rules.costs import CPU_RATES, cost, cpu_rate, hold_amount
+from uzina.compute.rules.costs import (
+    DEFAULT_TARIFF,
+    FREE_STATES,
+    Tariff,
+    Tariffs,
+    check_tariff,
+    cost,
+    hold_amount,
+    midnight_s,
+)
 from uzina.compute.rules.following import (
     FORGET_AFTER,
     Sight,
@@ -43,9 +63,10 @@ from uzina.compute.rules.specs import OUTPUTS, STOP, Input, JobSpec, check_strea
 from uzina.compute.rules.states import ENDED, JOB, OPEN, VERB_TO, JobState
 
 __all__ = [
-    "CPU_RATES",
+    "DEFAULT_TARIFF",
     "ENDED",
     "FORGET_AFTER",
+    "FREE_STATES",
     "JOB",
     "MAX_CPUS",
     "MAX_GPUS",
@@ -61,25 +82,33 @@ __all__ = [
     "STOP",
     "TAKES_JOBS",
     "VERB_TO",
+    "AccountSeen",
+    "AccountStep",
+    "AccountWanted",
     "DayUse",
+    "Difference",
     "Held",
     "Input",
     "JobSpec",
     "JobState",
     "Pause",
+    "Rate",
     "Sight",
     "Stay",
     "Step",
+    "Tariff",
+    "Tariffs",
     "Wanted",
     "Why",
     "account_name",
     "argv",
     "check_not_over",
     "check_stream",
+    "check_tariff",
     "check_unix_name",
     "check_window",
+    "compare",
     "cost",
-    "cpu_rate",
     "days_of",
     "ending",
     "hand_over_delay",
@@ -87,11 +116,14 @@ __all__ = [
     "is_full",
     "is_ours_to_charge",
     "laid",
+    "midnight_s",
     "needs_body",
     "overlaps",
     "parse_spec",
     "percentile",
     "plan",
+    "plan_accounts",
+    "rate_of",
     "read_array",
     "read_script",
     "reason_in_words",
