@@ -30,6 +30,14 @@ def allocations_of(project: Project) -> QuerySet[Allocation]:
     return Allocation.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
 
 
+def funded_projects(*, since: datetime, until: datetime) -> QuerySet[Allocation, int]:
+    """Return the ids of the projects that may spend hours in a part of [since, until)."""
+    open_then = Allocation.objects.filter(
+        state__in=["pending", "active"], starts_at__lt=until, ends_at__gt=since
+    )
+    return open_then.values_list("project", flat=True).distinct()  # type: ignore[no-any-return]
+
+
 def hold_of(key: str) -> Transfer:
     """Return the hold placed with that key. One query."""
     return Transfer.objects.get(key=key, kind=rules.TransferKind.HOLD)

@@ -1,6 +1,7 @@
 """Reads worth a name."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -46,6 +47,12 @@ def members_of(project: Project) -> QuerySet[Membership]:
         .select_related("person")
         .order_by("kind", "person__name")
     )
+
+
+def people_in(projects: Collection[int]) -> QuerySet[Person]:
+    """Return the active people who take part in any of the projects, each once."""
+    members = Membership.objects.filter(project__in=projects).values("person")
+    return Person.objects.filter(is_active=True, pk__in=members).order_by("pk")  # type: ignore[no-any-return]
 
 
 def person_by_email(email: str) -> Person | None:
