@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from uzina.compute.rules import JobSpec, Sight
+from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, Sight
 
 
 class SchedulerDown(Exception):
@@ -59,6 +59,7 @@ class UsageRow:
                 heterogeneous job "123+1"
     key         ours; "" for a job that was submitted past the portal
     started_s   None for a job that ended without having run
+    suspended_s for how long it was suspended meanwhile, which is not counted
     energy_j    joules by the cluster's own counter; None where it has none
     """
 
@@ -78,11 +79,14 @@ class UsageRow:
     partition: str = ""
     memory_mb: int = 0
     energy_j: int | None = None
+    suspended_s: int = 0
 
     @property
     def elapsed_s(self) -> int:
-        """Whole seconds from start to end; 0 when it never ran."""
-        return 0 if self.started_s is None else max(0, self.ended_s - self.started_s)
+        """Whole seconds from start to end less those suspended; 0 when it never ran."""
+        if self.started_s is None:
+            return 0
+        return max(0, self.ended_s - self.started_s - self.suspended_s)
 
 
 @dataclass(frozen=True)
@@ -179,45 +183,6 @@ class Health:
     version: str
     skew_s: float | None
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True)
-class AccountSeen:
-    """An account of ours on the cluster, with its limits and what counts against them.
-
-    users          who may charge it; blocked_users of these may not submit at present
-    gpu_min        limit of GPU-minutes (devices as the cluster counts them); None for no limit
-    billing_min    limit of the cluster's own billing units; None for no limit
-    used_gpu_min, used_billing_min  whole minutes counted against the limits
-    is_blocked     takes no new jobs (GrpSubmitJobs=0)
-    """
-
-    name: str
-    parent: str
-    users: frozenset[str]
-    blocked_users: frozenset[str]
-    gpu_min: int | None
-    billing_min: int | None
-    used_gpu_min: int
-    used_billing_min: int
-    is_blocked: bool
-
-
-@dataclass(frozen=True)
-class AccountStep:
-    """One change to make on the cluster.
-
-    verb   add_account, add_user, block_user, unblock_user, block, unblock, limit
-    users  for the verbs about users
-    gpu_min, billing_min  for limit; None lifts it
-    """
-
-    verb: str
-    account: str
-    parent: str = ""
-    users: frozenset[str] = frozenset()
-    gpu_min: int | None = None
-    billing_min: int | None = None
 
 
 @dataclass(frozen=True)

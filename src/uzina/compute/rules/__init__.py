@@ -5,15 +5,17 @@ from uzina.compute.rules.accounts import (
     AccountStep,
     AccountWanted,
     Difference,
+    Fence,
     Rate,
     account_name,
     check_unix_name,
     compare,
+    fence,
     plan_accounts,
     rate_of,
 )
 from uzina.compute.rules.arrays import MAX_TASKS, read_array
-from uzina.compute.rules.bodies import argv, laid, needs_body
+from uzina.compute.rules.bodies import argv, laid, needs_body, started
 from uzina.compute.rules.busy import (
     SHORT_FROM,
     SHORT_S,
@@ -28,6 +30,7 @@ from uzina.compute.rules.busy import (
     percentile,
     waste,
 )
+from uzina.compute.rules.chains import CHAIN_ENDS, Fate, is_waiting, why_no_link
 from uzina.compute.rules.costs import (
     DEFAULT_TARIFF,
     FREE_STATES,
@@ -47,6 +50,7 @@ from uzina.compute.rules.following import (
     hand_over_delay,
     is_ours_to_charge,
     plan,
+    tasks_in,
 )
 from uzina.compute.rules.maintenance import check_not_over, check_window, overlaps
 from uzina.compute.rules.reading import (
@@ -63,6 +67,7 @@ from uzina.compute.rules.specs import OUTPUTS, STOP, Input, JobSpec, check_strea
 from uzina.compute.rules.states import ENDED, JOB, OPEN, VERB_TO, JobState
 
 __all__ = [
+    "CHAIN_ENDS",
     "DEFAULT_TARIFF",
     "ENDED",
     "FORGET_AFTER",
@@ -87,6 +92,8 @@ __all__ = [
     "AccountWanted",
     "DayUse",
     "Difference",
+    "Fate",
+    "Fence",
     "Held",
     "Input",
     "JobSpec",
@@ -111,10 +118,12 @@ __all__ = [
     "cost",
     "days_of",
     "ending",
+    "fence",
     "hand_over_delay",
     "hold_amount",
     "is_full",
     "is_ours_to_charge",
+    "is_waiting",
     "laid",
     "midnight_s",
     "needs_body",
@@ -127,5 +136,8 @@ __all__ = [
     "read_array",
     "read_script",
     "reason_in_words",
+    "started",
+    "tasks_in",
     "waste",
+    "why_no_link",
 ]

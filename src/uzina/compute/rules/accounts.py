@@ -1,6 +1,10 @@
 """What accounts, users and limits there shall be on a cluster, and what to change to get there."""
 
+import math
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from uzina.core.errors import Refused
 from uzina.core.text import _
@@ -24,3 +28,274 @@ def check_unix_name(name: str) -> None:
                 "and underscores, beginning with a letter, and not root."
             ),
         )
+
+
+# --- what is there ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AccountSeen:
+    """An account of ours on the cluster, with its limits and what counts against them.
+
+    users          who may charge it; blocked_users of these may not submit at present
+    gpu_min        limit of GPU-minutes (devices as the cluster counts them); None for no limit
+    billing_min    limit of the cluster's own billing units; None for no limit
+    used_gpu_min, used_billing_min  whole minutes counted against the limits
+    is_blocked     takes no new jobs (GrpSubmitJobs=0)
+    """
+
+    name: str
+    parent: str
+    users: frozenset[str]
+    blocked_users: frozenset[str]
+    gpu_min: int | None
+    billing_min: int | None
+    used_gpu_min: int
+    used_billing_min: int
+    is_blocked: bool
+
+
+@dataclass(frozen=True)
+class AccountStep:
+    """One change to make on the cluster.
+
+    verb   add_account, add_user, block_user, unblock_user, block, unblock, limit
+    users  for the verbs about users
+    gpu_min, billing_min  for limit; None lifts it
+    """
+
+    verb: str
+    account: str
+    parent: str = ""
+    users: frozenset[str] = frozenset()
+    gpu_min: int | None = None
+    billing_min: int | None = None
+
+
+# --- what there shall be ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How our hours become minutes of the cluster.
+
+    gpu_us   GPU-microseconds that a second of one device costs, where it is cheapest: the fence
+             stops nobody who could pay. 0 where devices cost nothing, and are not fenced
+    billing  the cluster's billing units for a minute of one device; None where the site has not
+             given all partitions weights, so that billing is no measure of our hours
+    """
+
+    gpu_us: int = 1_000_000
+    billing: float | None = None
+
+
+@dataclass(frozen=True)
+class AccountWanted:
+    """What there shall be of one project on the cluster.
+
+    users        the Unix names of its members
+    left_gpu_ms  what its allocations have free and set aside; 0 where nothing may start
+    read_gpu_s   device-seconds of the usage read so far, since the cluster began to count
+    """
+
+    name: str
+    users: frozenset[str]
+    left_gpu_ms: int
+    read_gpu_s: int = 0
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The limits of one account; None for no limit."""
+
+    gpu_min: int | None
+    billing_min: int | None
+    is_blocked: bool
+
+
+def fence(wanted: AccountWanted, *, rate: Rate, used_gpu_min: int, used_billing_min: int) -> Fence:
+    """Return how far an account may go: what the cluster counted, and what is left on top.
+
+    What it counted of jobs that run, or whose end was not read yet, is still in left_gpu_ms, so
+    it is taken off: else a running job would lift its own limit. Nothing left: blocked. A cluster
+    that lost its memory counts from 0 again and gets the same hours, not the whole award.
+    """
+    if not rate.gpu_us:
+        return Fence(None, None, is_blocked=wanted.left_gpu_ms <= 0)
+    unread_ms = max(0, used_gpu_min * 60_000 - wanted.read_gpu_s * 1000)
+    left_ms = max(0, -(-wanted.left_gpu_ms * 1_000_000 // rate.gpu_us) - unread_ms)
+    billing_min = None
+    if rate.billing is not None:
+        billing_min = used_billing_min + math.ceil(left_ms * Fraction(rate.billing) / 60_000)
+    return Fence(used_gpu_min + -(-left_ms // 60_000), billing_min, is_blocked=left_ms == 0)
+
+
+# --- what differs -------------------------------------------------------------------------------
+
+KINDS = ("account", "user", "limit", "total")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which the cluster is not as it shall be.
+
+    kind      account, user or limit; subject "account" or "account/user"
+    finding   missing (ours only), extra (theirs only) or different
+    steps     what mends it; none where only a person can
+    is_fence  kept in step without asking: limits, blocks, members that left or came back
+    """
+
+    kind: str
+    subject: str
+    finding: str
+    ours: str
+    theirs: str
+    steps: tuple[AccountStep, ...]
+    is_fence: bool = False
+
+
+def compare(
+    wanted: Iterable[AccountWanted],
+    seen: Iterable[AccountSeen],
+    *,
+    rate: Rate,
+    parent: str,
+    known_users: frozenset[str] = frozenset(),
+) -> list[Difference]:
+    """Return what differs, by account.
+
+    parent       the factory's own account, which those of projects are below
+    known_users  names that belong to people of ours: of an account they are no member of they are
+                 shut out without asking, while a stranger's name there may be the site's doing
+    """
+    by_name = {one.name: one for one in seen}
+    found: list[Difference] = []
+    for one in wanted:
+        there = by_name.pop(one.name, None)
+        if there is None:
+            found.append(_missing(one, rate=rate, parent=parent))
+            continue
+        if there.parent != parent:
+            found.append(Difference("account", one.name, "different", parent, there.parent, ()))
+        if limit := _limit(one, there, rate=rate):
+            found.append(limit)
+        if one.users != there.users or there.blocked_users:
+            found += _users(one, there, known_users)
+    return found + [_extra(there) for there in by_name.values()]
+
+
+def plan_accounts(differences: Iterable[Difference]) -> list[AccountStep]:
+    """Return the steps that mend the differences, steps of one sort for one account made one.
+
+    Accounts come first and get their limits before anybody may charge them.
+    """
+    merged: dict[tuple[int, str], AccountStep] = {}
+    for step in (step for one in differences for step in one.steps):
+        where = (ORDER.index(step.verb), step.account)
+        kept = merged.get(where)
+        merged[where] = replace(step, users=kept.users | step.users) if kept else step
+    return [merged[where] for where in sorted(merged)]
+
+
+ORDER = ("add_account", "limit", "block", "block_user", "add_user", "unblock_user", "unblock")
+
+
+def _missing(wanted: AccountWanted, *, rate: Rate, parent: str) -> Difference:
+    limits = fence(wanted, rate=rate, used_gpu_min=0, used_billing_min=0)
+    name = wanted.name
+    steps = [AccountStep("add_account", name, parent=parent), _limit_step(name, limits)]
+    if limits.is_blocked:
+        steps.append(AccountStep("block", name))
+    if wanted.users:
+        steps.append(AccountStep("add_user", name, users=wanted.users))
+    return Difference("account", name, "missing", in_words(limits), "", tuple(steps))
+
+
+def _extra(seen: AccountSeen) -> Difference:
+    theirs = in_words(Fence(seen.gpu_min, seen.billing_min, seen.is_blocked))
+    steps = () if seen.is_blocked else (AccountStep("block", seen.name),)
+    return Difference("account", seen.name, "extra", "", theirs, steps)
+
+
+def _limit(wanted: AccountWanted, seen: AccountSeen, *, rate: Rate) -> Difference | None:
+    limits = fence(
+        wanted,
+        rate=rate,
+        used_gpu_min=seen.used_gpu_min,
+        used_billing_min=seen.used_billing_min,
+    )
+    if limits.is_blocked:
+        # Any limit at or below what was used lets nothing start: no need to follow the used.
+        is_right = _is_spent(seen.gpu_min, seen.used_gpu_min, limits.gpu_min) and _is_spent(
+            seen.billing_min, seen.used_billing_min, limits.billing_min
+        )
+    else:
+        is_right = (seen.gpu_min, seen.billing_min) == (limits.gpu_min, limits.billing_min)
+    steps = [] if is_right else [_limit_step(wanted.name, limits)]
+    if limits.is_blocked is not seen.is_blocked:
+        steps.append(AccountStep("block" if limits.is_blocked else "unblock", wanted.name))
+    if not steps:
+        return None
+    theirs = Fence(seen.gpu_min, seen.billing_min, seen.is_blocked)
+    return Difference(
+        "limit",
+        wanted.name,
+        "different",
+        in_words(limits),
+        in_words(theirs),
+        tuple(steps),
+        is_fence=True,
+    )
+
+
+def _is_spent(limit: int | None, used: int, wanted: int | None) -> bool:
+    if wanted is None or limit is None:
+        return wanted is limit
+    return limit <= used
+
+
+def _limit_step(name: str, limits: Fence) -> AccountStep:
+    return AccountStep("limit", name, gpu_min=limits.gpu_min, billing_min=limits.billing_min)
+
+
+def _users(
+    wanted: AccountWanted, seen: AccountSeen, known_users: frozenset[str]
+) -> Iterator[Difference]:
+    name = wanted.name
+    changes = (
+        ("missing", wanted.users - seen.users, "add_user"),
+        ("different", wanted.users & seen.blocked_users, "unblock_user"),
+        ("extra", seen.users - seen.blocked_users - wanted.users, "block_user"),
+    )
+    for finding, users, verb in changes:
+        for user in sorted(users):
+            yield Difference(
+                "user",
+                f"{name}/{user}",
+                finding,
+                "" if finding == "extra" else user,
+                {"missing": "", "different": f"{user} MaxSubmitJobs=0"}.get(finding, user),
+                (AccountStep(verb, name, users=frozenset({user})),),
+                is_fence=verb == "unblock_user" or (verb == "block_user" and user in known_users),
+            )
+
+
+def in_words(limits: Fence) -> str:
+    """Return limits as Slurm's own tools write them, which operators know."""
+    parts = []
+    if limits.gpu_min is not None:
+        parts.append(f"gres/gpu={limits.gpu_min}")
+    if limits.billing_min is not None:
+        parts.append(f"billing={limits.billing_min}")
+    words = f"GrpTRESMins={','.join(parts) or '-'}"
+    return f"{words} GrpSubmitJobs=0" if limits.is_blocked else words
+
+
+def rate_of(gpu_us: Iterable[int], weights: Sequence[float]) -> Rate:
+    """Return how hours become minutes.
+
+    gpu_us   what a second of a device costs by each tariff in force
+    weights  the billing weight of a GPU in each partition, 0 where it has none
+    """
+    is_billed = bool(weights) and all(weights)
+    return Rate(min(gpu_us, default=1_000_000), max(weights) if is_billed else None)
