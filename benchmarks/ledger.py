@@ -283,11 +283,12 @@ def batched(code: str, seconds: float) -> dict[str, float]:
 def hold_many(allocation: Any, first: int) -> list[Any]:
     """Place 1,000 holds in one booking, so that there is enough to settle. Not measured."""
     from uzina.core.db import acting
-    from uzina.ledger import actions, rules
+    from uzina.ledger import rules
+    from uzina.ledger.actions.books import Booking, locked_allocation, post
 
-    booking = actions._Booking(None, NOW)  # noqa: SLF001 - no verb places many holds
+    booking = Booking(None, NOW)
     with acting():
-        _row, accounts = actions._locked_allocation(allocation.pk)  # noqa: SLF001 - as above
+        _row, accounts = locked_allocation(allocation.pk)
         found = [
             booking.move(
                 rules.TransferKind.HOLD,
@@ -300,7 +301,7 @@ def hold_many(allocation: Any, first: int) -> list[Any]:
             )
             for number in range(1000)
         ]
-        actions._post(booking)  # noqa: SLF001 - as above
+        post(booking)
     return found
 
 

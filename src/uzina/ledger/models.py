@@ -38,8 +38,11 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
 class Allocation(models.Model):
     """What one project may spend of one resource in [starts_at, ends_at).
 
-    Its amounts are in its five accounts. The state is guarded by their locks, not by one of its
+    Its amounts are in its six accounts. The state is guarded by their locks, not by one of its
     own: lock the accounts, then read the row.
+
+    policy  what happens when the hours come to their end, as its call says
+    warned  the highest of the percentages rules.WARN_AT that was told
     """
 
     code = CodeField("ALL")
@@ -49,6 +52,8 @@ class Allocation(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     state = StateField(rules.AllocationState, default=rules.AllocationState.PENDING)
+    policy = models.CharField(max_length=10, default=str(rules.AtExhaustion.FINISH))
+    warned = models.PositiveSmallIntegerField(default=0)
     made_at = models.DateTimeField()
 
     objects: ClassVar[Any] = AllocationQuerySet.as_manager()
@@ -61,6 +66,13 @@ class Allocation(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=[str(state) for state in rules.AllocationState]),
                 name="allocation_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(policy__in=[str(policy) for policy in rules.AtExhaustion]),
+                name="allocation_policy_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(warned__in=[0, *rules.WARN_AT]), name="allocation_warned_is_known"
             ),
         ]
         indexes = [

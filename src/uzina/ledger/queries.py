@@ -1,6 +1,6 @@
 """Reads worth a name. Each says how many queries it costs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +36,47 @@ def funded_projects(*, since: datetime, until: datetime) -> QuerySet[Allocation,
         state__in=["pending", "active"], starts_at__lt=until, ends_at__gt=since
     )
     return open_then.values_list("project", flat=True).distinct()  # type: ignore[no-any-return]
+
+
+def gpu_allocations(projects: Collection[int]) -> list[Allocation]:
+    """Return the allocations of GPU-hours of many projects, given by id, oldest first. One query."""
+    return list(
+        Allocation.objects.filter(project__in=projects, resource__slug="gpu-hours").order_by("pk")
+    )
+
+
+@dataclass(frozen=True)
+class ProjectHours:
+    """What a project may still use now: free and set aside, of its open allocations."""
+
+    project_id: int
+    code: str
+    state: str
+    left: int
+
+
+def project_hours(*, now: datetime) -> list[ProjectHours]:
+    """Return every project that ever had GPU-hours, with what is left of them now. One query.
+
+    Nothing is left of an allocation that is frozen, has ended or has not begun.
+    """
+    is_open = Q(
+        allocation__state__in=[rules.AllocationState.PENDING, rules.AllocationState.ACTIVE],
+        allocation__starts_at__lte=now,
+        allocation__ends_at__gt=now,
+    )
+    rows = (
+        Account.objects.filter(
+            allocation__resource__slug="gpu-hours",
+            kind__in=[rules.AccountKind.FREE, rules.AccountKind.HELD],
+        )
+        .values_list(
+            "allocation__project", "allocation__project__code", "allocation__project__state"
+        )
+        .annotate(left=Coalesce(Sum("balance", filter=is_open), Value(0)))
+        .order_by("allocation__project")
+    )
+    return [ProjectHours(*row) for row in rows]
 
 
 def hold_of(key: str) -> Transfer:

@@ -462,11 +462,16 @@ def test_what_a_job_gives_back_after_the_end_expires(allocation, operator):
     assert queries.check_books().problems == []
 
 
-def test_a_job_that_ran_over_after_the_end_is_booked_as_overrun(allocation, operator):
+@pytest.mark.parametrize(("beyond", "overrun"), [(3000, 0), (90 * HOUR, 0), (90 * HOUR + 1, 1)])
+def test_a_job_that_ran_over_after_the_end_is_paid_from_what_expired(
+    allocation, operator, beyond, overrun
+):
     running = hold(allocation)
     correct("expire", allocation, operator)
-    settled = actions.settle(running, used=10 * HOUR + 3000, by=None, now=LATER)
-    assert settled == Settlement(10 * HOUR, 0, 3000, 0)
+    settled = actions.settle(running, used=10 * HOUR + beyond, by=None, now=LATER)
+    assert settled == Settlement(10 * HOUR, beyond - overrun, overrun, 0)
+    assert actions.settle(running, used=10 * HOUR + beyond, by=None, now=LATER) == settled
+    assert queries.balance(allocation).expired == 90 * HOUR - beyond + overrun
     assert queries.check_books().problems == []
 
 
@@ -581,18 +586,18 @@ def test_the_database_refuses_a_key_twice(allocation):
 
 def test_a_key_that_a_rival_used_at_the_same_moment_is_refused(allocation):
     """The rival books on other accounts, so no lock of ours lets us see it before."""
-    booking = actions._Booking(None, NOW)
+    booking = actions.books.Booking(None, NOW)
     free, held = (Account.objects.get(kind=kind) for kind in ("free", "held"))
     booking.move(rules.TransferKind.HOLD, free, held, 1, "grant:AWD-1", "other")
     before = snapshot()
     with pytest.raises(Refused) as refused, transaction.atomic():
-        actions._post(booking)
+        actions.books.post(booking)
     assert refused.value.code == "transfer.post.key_reused"
     assert snapshot() == before
 
 
 def test_a_way_that_no_transfer_goes_is_a_bug(allocation):
-    booking = actions._Booking(None, NOW)
+    booking = actions.books.Booking(None, NOW)
     free, spent = (Account.objects.get(kind=kind) for kind in ("free", "spent"))
     with pytest.raises(AssertionError):
         booking.move(rules.TransferKind.HOLD, free, spent, 1, "k", "")

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from uzina.core.errors import Refused
 from uzina.core.log import check_log
 from uzina.core.tests import NOW
 from uzina.ledger import actions, queries
@@ -103,7 +104,7 @@ def test_sixteen_writers_never_hold_more_than_there_is(transactional_db, allocat
                 now=NOW,
             )
             held.append(number)
-        except actions.Refused as error:
+        except Refused as error:
             refused.append(error.code)
         except Exception as error:  # noqa: BLE001 - the test reports it
             errors.append(error)
@@ -153,7 +154,7 @@ def test_one_key_sent_at_once_for_two_allocations_books_one_of_them(
             barrier.wait()
             actions.hold(which, amount=1, subject="JOB-1", key="shared", by=None, now=NOW)
             found.append(which)
-        except actions.Refused as error:
+        except Refused as error:
             refused.append(error.code)
         finally:
             connection.close()

@@ -26,11 +26,13 @@ from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
 from uzina.ledger import actions, queries, tasks
 from uzina.ledger.models import Account, Transfer
+from uzina.ledger.rules import Charge
 
 STEPS, STEPS_EACH = 2000, 80
 BUDGET = 1000
 amounts = st.integers(1, 120)
 uses = st.integers(0, 150)
+charges = st.integers(-80, 120).filter(bool)
 
 
 class Model:
@@ -40,10 +42,35 @@ class Model:
         self.row, self.granted, self.ends_at = row, granted, ends_at
         self.state = "active"
         self.free, self.held, self.spent, self.expired, self.overrun = granted, 0, 0, 0, 0
+        self.overdraft = self.charged = self.settled = self.refunded = 0
 
     def end(self):
         self.state = "ended"
         self.expired, self.free = self.expired + self.free, 0
+
+    def take(self, amount):
+        """Take what is left of an amount, and return what could not be taken."""
+        if self.state == "ended":
+            taken = min(amount, self.expired)
+            self.expired -= taken
+        else:
+            taken = min(amount, self.free)
+            self.free -= taken
+        return amount - taken
+
+    def charge(self, amount):
+        if amount > 0:
+            self.overrun += self.take(amount)
+            self.spent += amount
+            self.charged += amount
+            return amount
+        back = min(-amount, self.spent)
+        undone = min(back, self.overrun)
+        self.overrun -= undone
+        self.spent -= back
+        self.charged -= back
+        self.give_back(back - undone)
+        return -back
 
     def give_back(self, amount):
         if self.state == "ended":
@@ -182,9 +209,37 @@ class Ledger(RuleBasedStateMachine):
         else:
             self.done(actions.refund, allocation.row, **asked)
             allocation.spent -= amount
+            allocation.refunded += amount
             allocation.free += amount
             return
         self.refused(code, actions.refund, allocation.row, **asked)
+
+    @rule(allocation=allocations, amount=amounts)
+    def overdraw(self, allocation, amount):
+        asked = {
+            "amount": amount,
+            "reason": "Signed",
+            "key": self.key(),
+            "by": self.operator,
+            "now": self.now,
+        }
+        if allocation.state == "ended":
+            code = "allocation.overdraw.ended"
+            self.refused(code, actions.overdraw, allocation.row, **asked)
+            return
+        self.done(actions.overdraw, allocation.row, **asked)
+        allocation.overdraft += amount
+        allocation.free += amount
+
+    @rule(some=st.lists(st.tuples(allocations, charges), min_size=1, max_size=8))
+    def charge(self, some):
+        """Charges and corrections of several allocations in one call, late ones among them."""
+        asked = [Charge(one.row, amount, self.key(), "CLU-1", "Row") for one, amount in some]
+        found = actions.charge(asked, by=None, now=self.now)
+        for (one, amount), transfer in zip(some, found, strict=True):
+            assert bool(one.charge(amount)) == (transfer is not None)
+        if None not in found:
+            self.calls.append((actions.charge, (asked,), {"by": None, "now": self.now}, found))
 
     @rule(target=holds, allocation=allocations, amount=amounts)
     def hold(self, allocation, amount):
@@ -227,12 +282,10 @@ class Ledger(RuleBasedStateMachine):
             return
         hold.settled = used
         allocation = hold.allocation
-        beyond = max(0, used - hold.amount)
-        from_free = min(beyond, allocation.free)
         allocation.held -= hold.amount
         allocation.spent += used
-        allocation.free -= from_free
-        allocation.overrun += beyond - from_free
+        allocation.settled += used
+        allocation.overrun += allocation.take(max(0, used - hold.amount))
         allocation.give_back(max(0, hold.amount - used))
 
     @rule(some=st.lists(st.tuples(holds, uses), max_size=6, unique_by=lambda one: id(one[0])))
@@ -306,6 +359,11 @@ class Ledger(RuleBasedStateMachine):
                 one.spent,
             )
             assert (found.expired, found.overrun) == (one.expired, one.overrun)
+            assert found.overdraft == one.overdraft
+            assert one.granted + one.overdraft == (
+                found.free + found.held + found.spent + found.expired - found.overrun
+            )
+            assert found.spent == one.settled + one.charged - one.refunded
 
 
 @pytest.mark.timeout(1200)

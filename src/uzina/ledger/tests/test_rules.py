@@ -104,7 +104,7 @@ def test_a_hold_that_is_too_big_says_both_figures_and_what_to_do():
 
 @given(held=st.integers(1, rules.LARGEST), used=amounts, free=amounts)
 def test_settling_never_makes_or_loses_a_millisecond(held, used, free):
-    settled = rules.settle(held=held, used=used, free=free)
+    settled = rules.settle(held=held, used=used, left=free)
     assert settled.spent == used
     assert settled.from_hold + settled.released == held
     assert 0 <= settled.from_free <= free
@@ -113,7 +113,7 @@ def test_settling_never_makes_or_loses_a_millisecond(held, used, free):
 
 @given(held=st.integers(1, rules.LARGEST), used=amounts, free=amounts)
 def test_nothing_is_taken_beyond_a_hold_while_some_of_it_is_left(held, used, free):
-    settled = rules.settle(held=held, used=used, free=free)
+    settled = rules.settle(held=held, used=used, left=free)
     assert not (settled.released and (settled.from_free or settled.overrun))
     assert not settled.overrun or settled.from_free == free
 
@@ -130,7 +130,26 @@ def test_nothing_is_taken_beyond_a_hold_while_some_of_it_is_left(held, used, fre
     ],
 )
 def test_what_was_used_comes_from_the_hold_then_from_what_is_free_then_from_nobody(used, settled):
-    assert rules.settle(held=10, used=used, free=5) == settled
+    assert rules.settle(held=10, used=used, left=5) == settled
+
+
+@given(
+    amount=st.integers(-rules.LARGEST, rules.LARGEST).filter(bool),
+    left=amounts,
+    overrun=amounts,
+    more=amounts,
+)
+def test_dividing_a_charge_never_makes_or_loses_a_millisecond(amount, left, overrun, more):
+    spent = overrun + more
+    parts = rules.divide(amount, left=left, overrun=overrun, spent=spent)
+    if amount > 0:
+        assert parts.left + parts.overrun == amount
+        assert 0 <= parts.left <= left
+        assert parts.overrun == 0 or parts.left == left
+    else:
+        assert parts.left + parts.overrun == -min(-amount, spent)
+        assert -overrun <= parts.overrun <= 0
+        assert parts.left == 0 or parts.overrun == -overrun
 
 
 @pytest.mark.parametrize(
@@ -223,7 +242,7 @@ def test_a_call_grants_no_more_than_it_has_left(amount, code):
     assert code_of(rules.check_capacity, 10, amount) == code
 
 
-@pytest.mark.parametrize("verb", ["top_up", "refund"])
+@pytest.mark.parametrize("verb", ["top_up", "refund", "overdraw"])
 def test_an_ended_allocation_is_given_no_more(verb):
     assert code_of(rules.check_open, AllocationState.FROZEN, verb) is None
     assert code_of(rules.check_open, AllocationState.ENDED, verb) == f"allocation.{verb}.ended"
@@ -242,9 +261,9 @@ def test_a_hold_is_settled_once_and_with_one_figure():
 
 
 @pytest.mark.parametrize("kind", AccountKind)
-def test_only_the_funder_and_overruns_may_stand_below_zero(kind):
+def test_only_the_funder_overruns_and_overdrafts_may_stand_below_zero(kind):
     rules.check_balance(kind, 0)
-    if kind in {AccountKind.SOURCE, AccountKind.OVERRUN}:
+    if kind in {AccountKind.SOURCE, AccountKind.OVERRUN, AccountKind.OVERDRAFT}:
         rules.check_balance(kind, -rules.LARGEST)
     else:
         with pytest.raises(AssertionError):
@@ -276,13 +295,15 @@ def test_a_fingerprint_tells_content_apart_and_nothing_else():
     assert code_of(rules.check_same, "k", asked, "") == "transfer.post.key_reused"
 
 
-@given(st.lists(st.integers(0, 10**12), min_size=5, max_size=5))
-def test_what_was_granted_is_what_became_of_it(five):
-    free, held, spent, expired, overrun = five
+@given(st.lists(st.integers(0, 10**12), min_size=6, max_size=6))
+def test_what_was_granted_is_what_became_of_it(six):
+    free, held, spent, expired, overrun, overdraft = six
+    owed = {"overrun": -overrun, "overdraft": -overdraft}
     balance = rules.balance_of(
-        {"free": free, "held": held, "spent": spent, "expired": expired, "overrun": -overrun}
+        {"free": free, "held": held, "spent": spent, "expired": expired, **owed}
     )
-    assert balance.granted == free + held + spent + expired - overrun
+    assert balance.budget == free + held + spent + expired - overrun
+    assert balance.granted == balance.budget - overdraft
     assert balance.charged == spent - overrun
 
 

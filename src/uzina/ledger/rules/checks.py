@@ -1,172 +1,27 @@
-"""What a booking is made of, which bookings may be made, and how books are read.
-
-Amounts are integers in the unit of the resource: GPU-milliseconds for GPU-hours, one GPU for one
-millisecond. Every instant is aware.
-"""
+"""Which bookings may be made."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from uzina.core.errors import Invalid, Problem, Refused
-from uzina.core.flow import Flow, Move, States
 from uzina.core.text import _
-from uzina.people import rules as people_rules
-
-GPU_MS_PER_HOUR = 3_600_000
-
-LARGEST = 2**53 - 1
-"""The largest amount and the largest balance: above it a JSON number is no longer exact in every
-reader (RFC 8259 section 6). 2.5 thousand million GPU-hours in GPU-milliseconds."""
-
-KEY_LONGEST = 200
-MARK = "#"
-"""Parts a caller's key from what a verb adds to it, for verbs that post more than one transfer."""
-REASON_LONGEST = 500
-SUBJECT_LONGEST = 80
-
-
-class AccountKind(StrEnum):
-    """What an account stands for. The last five exist once for each allocation."""
-
-    SOURCE = "source"
-    """The funder. Below zero by all that was ever brought in."""
-    CAPACITY = "capacity"
-    """What a call has left to grant."""
-    FREE = "free"
-    HELD = "held"
-    SPENT = "spent"
-    EXPIRED = "expired"
-    OVERRUN = "overrun"
-    """What jobs used beyond all that the allocation had. Zero or below."""
-
-
-ALLOCATION_KINDS = (
-    AccountKind.FREE,
-    AccountKind.HELD,
-    AccountKind.SPENT,
-    AccountKind.EXPIRED,
-    AccountKind.OVERRUN,
+from uzina.ledger.rules.kinds import (
+    ALLOCATION,
+    GPU_MS_PER_HOUR,
+    KEY_LONGEST,
+    LARGEST,
+    MARK,
+    MAY_BE_NEGATIVE,
+    REASON_LONGEST,
+    SUBJECT_LONGEST,
+    AccountKind,
+    AllocationState,
+    Balance,
+    S,
 )
-MAY_BE_NEGATIVE = frozenset({AccountKind.SOURCE, AccountKind.OVERRUN})
-
-
-class TransferKind(people_rules.Named):
-    """Why an amount moved."""
-
-    FUND = "fund", _("Funded")
-    GRANT = "grant", _("Granted")
-    TOP_UP = "top_up", _("Topped up")
-    HOLD = "hold", _("Set aside")
-    SPEND = "spend", _("Spent")
-    RELEASE = "release", _("Released")
-    EXPIRE = "expire", _("Expired")
-    REFUND = "refund", _("Refunded")
-    OVERRUN = "overrun", _("Spent beyond the allocation")
-
-
-K, T = AccountKind, TransferKind
-WAYS: Mapping[TransferKind, frozenset[tuple[AccountKind, AccountKind]]] = {
-    T.FUND: frozenset({(K.SOURCE, K.CAPACITY)}),
-    T.GRANT: frozenset({(K.CAPACITY, K.FREE)}),
-    T.TOP_UP: frozenset({(K.CAPACITY, K.FREE)}),
-    T.HOLD: frozenset({(K.FREE, K.HELD)}),
-    T.SPEND: frozenset({(K.HELD, K.SPENT), (K.FREE, K.SPENT)}),
-    T.RELEASE: frozenset({(K.HELD, K.FREE)}),
-    T.EXPIRE: frozenset({(K.FREE, K.EXPIRED)}),
-    T.REFUND: frozenset({(K.SPENT, K.FREE)}),
-    T.OVERRUN: frozenset({(K.OVERRUN, K.SPENT)}),
-}
-"""From which kind of account to which each kind of transfer may go. Nothing else is ever posted."""
-
-
-class AllocationState(States):
-    """Where an allocation stands."""
-
-    PENDING = "pending", _("Not open yet"), "quiet"
-    ACTIVE = "active", _("Open for jobs"), "good"
-    FROZEN = "frozen", _("Frozen"), "bad"
-    ENDED = "ended", _("Allocation ended"), "quiet"
-
-
-S = AllocationState
-ALLOCATION = Flow(
-    "allocation",
-    {
-        "open": Move(S.PENDING, to=S.ACTIVE),
-        "freeze": Move(S.ACTIVE, to=S.FROZEN),
-        "thaw": Move(S.FROZEN, to=S.ACTIVE),
-        "expire": Move(S.PENDING, S.ACTIVE, S.FROZEN, to=S.ENDED),
-    },
-)
-
-
-@dataclass(frozen=True)
-class Balance:
-    """What became of an allocation's hours. granted = free + held + spent + expired - overrun."""
-
-    granted: int
-    free: int
-    held: int
-    spent: int
-    expired: int
-    overrun: int
-
-    @property
-    def charged(self) -> int:
-        """What was spent out of the grant: all but what ran over it."""
-        return self.spent - self.overrun
-
-
-def balance_of(balances: Mapping[str, int]) -> Balance:
-    """Return the Balance that the balances of an allocation's accounts, by kind, amount to."""
-    return Balance(
-        granted=sum(balances[kind] for kind in ALLOCATION_KINDS),
-        free=balances[K.FREE],
-        held=balances[K.HELD],
-        spent=balances[K.SPENT],
-        expired=balances[K.EXPIRED],
-        overrun=-balances[K.OVERRUN],
-    )
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """What became of a hold once the job was measured.
-
-    from_hold  spent out of what was held
-    from_free  spent beyond the hold, out of what the allocation still had free
-    overrun    spent beyond that: nobody paid for it, and it is shown
-    released   held and not used, free again
-    """
-
-    from_hold: int
-    from_free: int
-    overrun: int
-    released: int
-
-    @property
-    def spent(self) -> int:
-        """All that the job used."""
-        return self.from_hold + self.from_free + self.overrun
-
-
-def settle(*, held: int, used: int, free: int) -> Settlement:
-    """Divide what a job used over its hold, what is free, and nobody. Never refuses.
-
-    A scheduler ends a job some seconds after its time limit, so `used` can be more than was held.
-    What was measured is booked all the same.
-    """
-    from_hold = min(used, held)
-    from_free = min(used - from_hold, free)
-    return Settlement(from_hold, from_free, used - from_hold - from_free, held - from_hold)
-
-
-# --- what may be posted ---------------------------------------------------------------------
+from uzina.ledger.rules.splits import Settlement
 
 
 def fingerprint(verb: str, **content: Any) -> str:
@@ -203,6 +58,21 @@ def check_amount(amount: int) -> None:
                     "amount",
                     "transfer.amount.range",
                     _("Write an amount above zero and up to {most}."),
+                    {"most": LARGEST},
+                )
+            ]
+        )
+
+
+def check_charge(amount: int) -> None:
+    """Raise Invalid charge.amount.range for zero, or an amount beyond LARGEST either way."""
+    if not 0 < abs(amount) <= LARGEST:
+        raise Invalid(
+            [
+                Problem(
+                    "amount",
+                    "charge.amount.range",
+                    _("Write an amount other than zero, {most} at most."),
                     {"most": LARGEST},
                 )
             ]
@@ -448,98 +318,3 @@ def hours(amount: int) -> str:
 
 def _instant(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-# --- how books are read ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Movement:
-    """One transfer as it touched one allocation: how much each of its accounts changed."""
-
-    kind: TransferKind
-    at: datetime
-    amount: int
-    subject: str
-    reason: str
-    by_code: str
-    key: str
-    changes: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a statement: a transfer, and where the allocation stood after it.
-
-    number  counts the allocation's transfers from 1
-    """
-
-    number: int
-    at: datetime
-    kind: TransferKind
-    amount: int
-    subject: str
-    reason: str
-    by_code: str
-    key: str
-    granted: int
-    free: int
-    held: int
-    spent: int
-    expired: int
-    overrun: int
-
-
-def lines(movements: Iterable[Movement], *, first: int, opening: Mapping[str, int]) -> list[Line]:
-    """Return one line for each movement, in order.
-
-    first    the number of the first line
-    opening  the balances by account kind before it; kinds left out are zero
-    """
-    standing = dict.fromkeys(map(str, ALLOCATION_KINDS), 0) | dict(opening)
-    found = []
-    for number, movement in enumerate(movements, first):
-        for kind, change in movement.changes.items():
-            standing[kind] += change
-        after = balance_of(standing)
-        found.append(
-            Line(
-                number=number,
-                at=movement.at,
-                kind=movement.kind,
-                amount=movement.amount,
-                subject=movement.subject,
-                reason=movement.reason,
-                by_code=movement.by_code,
-                key=movement.key,
-                granted=after.granted,
-                free=after.free,
-                held=after.held,
-                spent=after.spent,
-                expired=after.expired,
-                overrun=after.overrun,
-            )
-        )
-    return found
-
-
-def thinned(points: Sequence[tuple[datetime, int]], most: int) -> list[tuple[datetime, int]]:
-    """Return at most `most` (2 or more) of the points, evenly picked, first and last kept."""
-    if len(points) <= most:
-        return list(points)
-    step = (len(points) - 1) / (most - 1)
-    return [points[round(i * step)] for i in range(most)]
-
-
-def csv_cell(value: object) -> str:
-    """Return the text of a cell that no spreadsheet takes for a formula.
-
-    A leading = + - @, tab or carriage return starts a formula in Excel and LibreOffice (OWASP,
-    CSV Injection); an apostrophe in front makes it text. Numbers stay numbers.
-    """
-    text = str(value)
-    if isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@")):
-        return f"'{text}"
-    if isinstance(value, str) and text.startswith(("\t", "\r", "\n")):
-        return f"'{text}"
-    return text
