@@ -8,11 +8,22 @@ from collections import defaultdict
 
 recurring: dict[str, int] = {}
 subscribers: dict[str, list[str]] = defaultdict(list)
+together: dict[str, int] = {}
 
 
 def every(task: str, *, seconds: int) -> None:
     """Have `uzina.<module>.tasks.<name>` called with now, `seconds` after it last ended."""
     recurring[task] = seconds
+
+
+def at_once(task: str, *, most: int) -> None:
+    """Have up to `most` promises of a task that are due at one time done by one call of
+    `<task>_many`, with now and `each`: the arguments of each of them.
+
+    Only at the first try: what failed is tried again by itself, so that one bad promise cannot
+    hold up the others.
+    """
+    together[task] = most
 
 
 def subscribe(event: str, task: str) -> None:

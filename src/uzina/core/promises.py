@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,6 +88,29 @@ def claim(*, worker: str, now: datetime, lease: timedelta = rules.LEASE) -> Prom
     return Promise.objects.get(pk=row[0]) if row else None
 
 
+def claim_more(
+    held: Promise, *, most: int, now: datetime, lease: timedelta = rules.LEASE
+) -> list[Promise]:
+    """Take further promises of the same task that are due and were never tried, oldest first."""
+    table = Promise._meta.db_table  # noqa: SLF001 - as in claim()
+    skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    sql = f"""
+        UPDATE {table}
+           SET state = 'leased', worker = %s, leased_until = %s, attempts = 1
+         WHERE id IN (SELECT id FROM {table}
+                       WHERE state = 'waiting' AND run_at <= %s AND task = %s AND attempts = 0
+                       ORDER BY run_at, id LIMIT %s {skip})
+        RETURNING id
+    """  # noqa: S608 - only the table's name is put in
+    field = Promise._meta.get_field("run_at")  # noqa: SLF001 - as in claim()
+    instant = field.get_db_prep_value(now, connection)
+    until = field.get_db_prep_value(now + lease, connection)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, [held.worker, until, instant, held.task, most])
+        found = [pk for (pk,) in cursor.fetchall()]
+    return list(Promise.objects.filter(pk__in=found).order_by("run_at", "pk"))
+
+
 def _is_due(now: datetime) -> bool:
     """Look before taking the write lock, so that an idle worker never makes a writer wait."""
     waiting = Promise.objects.filter(state=PromiseState.WAITING, run_at__lte=now)
@@ -97,13 +120,14 @@ def _is_due(now: datetime) -> bool:
     )
 
 
-def renew(held: Promise, *, now: datetime, lease: timedelta = rules.LEASE) -> bool:
-    """Prolong a lease; False when it is no longer ours."""
-    return bool(_ours(held).update(leased_until=now + lease))
+def renew(*held: Promise, now: datetime, lease: timedelta = rules.LEASE) -> bool:
+    """Prolong the leases of one call; False when none is ours any more."""
+    return bool(_ours(*held).update(leased_until=now + lease))
 
 
-def done(held: Promise, *, now: datetime) -> bool:
-    """Note the outcome; False when another worker has taken the promise over."""
+def done(*each: Promise, now: datetime) -> bool:
+    """Note the outcome of one call; False when another worker has taken its promises over."""
+    held = each[0]
     if held.repeat_s is not None:
         return bool(
             _ours(held).update(
@@ -116,7 +140,7 @@ def done(held: Promise, *, now: datetime) -> bool:
             )
         )
     return bool(
-        _ours(held).update(state=PromiseState.DONE, ended_at=now, leased_until=None, error="")
+        _ours(*each).update(state=PromiseState.DONE, ended_at=now, leased_until=None, error="")
     )
 
 
@@ -145,9 +169,13 @@ def retry(dead: Promise, *, by: Any, now: datetime) -> None:
         log("promise.retried", dead.key[:80], by=by, now=now, task=dead.task)
 
 
-def _ours(held: Promise) -> Any:
+def _ours(*held: Promise) -> Any:
+    """Keep those of the promises of one call whose lease is still held: same worker and attempt."""
     return Promise.objects.filter(
-        pk=held.pk, worker=held.worker, attempts=held.attempts, state=PromiseState.LEASED
+        pk__in=[one.pk for one in held],
+        worker=held[0].worker,
+        attempts=held[0].attempts,
+        state=PromiseState.LEASED,
     )
 
 
@@ -167,7 +195,7 @@ def find_task(name: str) -> Callable[..., None]:
 
 @dataclass
 class Worker:
-    """Does promises one after another, renewing the lease of the one in hand.
+    """Does promises one after another, renewing the leases of those in hand.
 
     name  unique among workers: host, process and a random part
     """
@@ -176,35 +204,54 @@ class Worker:
     lease: timedelta = rules.LEASE
 
     def run_one(self) -> bool:
-        """Do one promise; False when none is due. Never raises for what a task raises."""
-        held = claim(worker=self.name, now=timezone.now(), lease=self.lease)
-        if held is None:
+        """Do one promise, or one call's worth of a task that takes many; False when none is due.
+
+        Never raises for what a task raises.
+        """
+        first = claim(worker=self.name, now=timezone.now(), lease=self.lease)
+        if first is None:
             return False
+        held = [first, *self._more(first)]
         ended = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(held, ended), daemon=True)
         keeper.start()
         try:
-            find_task(held.task)(**held.args, now=timezone.now())
+            _call(held)
         except Exception:
-            logger.exception("promise %s failed (attempt %d)", held, held.attempts)
+            logger.exception("promise %s failed (attempt %d)", first, first.attempts)
             ended.set()
             keeper.join()
-            failed(
-                held,
-                error=traceback.format_exc(),
-                now=timezone.now(),
-                jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
-            )
+            for one in held:
+                failed(
+                    one,
+                    error=traceback.format_exc(),
+                    now=timezone.now(),
+                    jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+                )
         else:
             ended.set()
             keeper.join()
-            done(held, now=timezone.now())
+            done(*held, now=timezone.now())
         return True
 
-    def _keep(self, held: Promise, ended: threading.Event) -> None:
+    def _more(self, first: Promise) -> list[Promise]:
+        most = agenda.together.get(first.task, 1)
+        if most == 1 or first.attempts > 1:
+            return []
+        return claim_more(first, most=most - 1, now=timezone.now(), lease=self.lease)
+
+    def _keep(self, held: list[Promise], ended: threading.Event) -> None:
         try:
             while not ended.wait(self.lease.total_seconds() / 3):
-                if not renew(held, now=timezone.now(), lease=self.lease):
+                if not renew(*held, now=timezone.now(), lease=self.lease):
                     return
         finally:
             connection.close()
+
+
+def _call(held: Sequence[Promise]) -> None:
+    first = held[0]
+    if len(held) == 1:
+        find_task(first.task)(**first.args, now=timezone.now())
+    else:
+        find_task(f"{first.task}_many")(each=[one.args for one in held], now=timezone.now())

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils import timezone
 
-from uzina.core import promises, rules
+from uzina.core import agenda, promises, rules
 from uzina.core.db import acting
 from uzina.core.errors import Refused
 from uzina.core.models import LogEntry, Promise
@@ -33,7 +33,7 @@ def tasks(monkeypatch):
     def find(name):
         def work(*, now, **args):
             calls.append((name, args))
-            if name == "core.fail":
+            if name.startswith("core.fail"):
                 raise ValueError("no luck")
 
         return work
@@ -227,3 +227,56 @@ def test_a_worker_killed_in_mid_task_is_taken_over_and_the_effect_happens_once(m
     row = Promise.objects.get()
     assert (row.state, row.attempts, done) == (PromiseState.DONE, 2, [])
     assert LogEntry.objects.filter(subject="thing-1").count() == 1
+
+
+@pytest.fixture
+def three_at_once(monkeypatch):
+    monkeypatch.setitem(agenda.together, "core.work", 3)
+    monkeypatch.setitem(agenda.together, "core.fail", 3)
+
+
+def test_a_task_that_takes_many_gets_what_is_due_in_one_call(three_at_once):
+    for number in range(4):
+        make(key=f"k{number}", number=number)
+    make(key="other", task="core.other")
+    worker = Worker("w")
+
+    assert worker.run_one()
+    assert calls == [("core.work_many", {"each": [{"number": n} for n in range(3)]})]
+    assert Promise.objects.filter(state=PromiseState.DONE).count() == 3
+
+    calls.clear()
+    while worker.run_one():
+        pass
+    assert calls == [("core.work", {"number": 3}), ("core.other", {})]
+
+
+def test_what_failed_among_many_is_tried_again_by_itself(three_at_once):
+    for number in range(3):
+        make(key=f"k{number}", task="core.fail", number=number)
+    assert Worker("w").run_one()
+    assert {row.attempts for row in Promise.objects.all()} == {1}
+    assert {row.state for row in Promise.objects.all()} == {PromiseState.WAITING}
+    calls.clear()
+
+    Promise.objects.update(run_at=NOW)
+    assert Worker("w").run_one()
+
+    assert calls == [("core.fail", {"number": 0})]
+
+
+def test_many_taken_at_once_are_taken_over_one_by_one_when_their_worker_is_gone(three_at_once):
+    for number in range(3):
+        make(key=f"k{number}", number=number)
+    first = claim(worker="dead", now=NOW)
+    held = [first, *promises.claim_more(first, most=2, now=NOW)]
+    assert len(held) == 3
+    assert claim(worker="b", now=NOW + rules.LEASE - timedelta(seconds=1)) is None
+
+    taken = claim(worker="b", now=NOW + rules.LEASE)
+    assert taken is not None
+    assert promises.done(*held, now=NOW)
+
+    taken.refresh_from_db()
+    assert taken.state is PromiseState.LEASED
+    assert Promise.objects.filter(state=PromiseState.DONE).count() == 2
