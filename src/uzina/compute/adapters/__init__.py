@@ -1,6 +1,7 @@
 """Answers to the Scheduler port, and the choice among them."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def scheduler() -> Scheduler:
                 slurm_conf=config.slurm_conf,
                 account=config.account,
                 partition=config.partition,
+                wrapper=shlex.split(config.wrapper) if config.identity == "person" else (),
                 run=commands(),
             )
         case kind:
@@ -41,6 +43,17 @@ def commands() -> CommandRunner:
     match config.transport:
         case "local":
             return LocalCommands(client_environment(config.slurm_conf))
+        case "ssh":
+            from uzina.compute.adapters.ssh import Identity, SshCommands
+
+            identity = Identity(
+                host=config.ssh_host,
+                port=config.ssh_port,
+                user=config.ssh_user,
+                key=config.ssh_key,
+                known_hosts=config.ssh_known_hosts,
+            )
+            return SshCommands(identity, client_environment(config.slurm_conf))
         case transport:
             msg = f"There is no transport {transport!r}."
             raise ValueError(msg)
