@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uzina_recipes import catalogue, verify
+from uzina_recipes import catalogue, session, verify
 from uzina_recipes.catalogue import BadConfig
 from uzina_recipes.run_directory import (
     Failed,
@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     for recipe in catalogue.load().values():
         command = commands.add_parser(recipe.slug, help=recipe.title.en)
         command.add_argument("--run-dir", type=Path, required=True)
+    command = commands.add_parser("session", help="JupyterLab, until nobody computes in it")
+    command.add_argument("--run-dir", type=Path, required=True)
     command = commands.add_parser(
         "verify-resume", help="say whether two runs saw the same samples and losses"
     )
@@ -158,10 +160,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparison = verify.compare(given.run_dir, given.against)
         say(json.dumps(comparison, indent=2))
         return DONE if comparison["equal"] else FAILED
-    recipe = catalogue.load()[given.command]
     if not given.run_dir.is_dir():
         print(f"{given.run_dir} is not a folder.", file=sys.stderr)  # noqa: T201
         return BAD_CONFIG
+    if given.command == "session":
+        return session.main(given.run_dir.resolve())
+    recipe = catalogue.load()[given.command]
     run = RunDirectory(given.run_dir.resolve(), is_writer=os.environ.get("RANK", "0") == "0")
     try:
         return execute(recipe, run)

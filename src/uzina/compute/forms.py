@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from uzina.compute import rules
+from uzina.compute.rules import sessions
 from uzina.core.errors import Invalid, Problem
 from uzina.core.forms import Form, IntegerField
 from uzina.core.text import _
@@ -99,6 +100,73 @@ class JobForm(Form):
             )
         pairs = (line.partition("=") for line in lines)
         return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+    def _field_of(self, path: str) -> str | None:
+        """Mistakes inside a list stand beside the list; those of seconds beside the time."""
+        head = path.split(".", maxsplit=1)[0]
+        same = {"time_limit_s": "time_limit", "memory_mb": "memory"}
+        return super()._field_of(same.get(head, head))
+
+
+class SessionForm(Form):
+    """A notebook, and what it needs."""
+
+    project: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
+        queryset=None,
+        to_field_name="code",
+        empty_label=None,
+        label=gettext_lazy("Project"),
+        help_text=gettext_lazy("Its hours are used."),
+    )
+    gpus = IntegerField(initial=1, label=gettext_lazy("GPUs"))
+    cpus = IntegerField(initial=2, label=gettext_lazy("CPU cores"))
+    memory = forms.CharField(
+        max_length=12,
+        initial="8G",
+        label=gettext_lazy("Memory"),
+        help_text=gettext_lazy("Such as 64G."),
+    )
+    time_limit = forms.CharField(
+        max_length=24,
+        initial="2h",
+        label=gettext_lazy("Ends at the latest after"),
+        help_text=gettext_lazy("Such as 2h30m, at most 12h. You pay for what it really uses."),
+    )
+    idle_minutes = forms.TypedChoiceField(
+        coerce=int,
+        choices=[(minutes, str(minutes)) for minutes in sessions.IDLE_MINUTES],
+        initial=sessions.IDLE_DEFAULT,
+        label=gettext_lazy("Ends when nothing was computed for so many minutes"),
+        help_text=gettext_lazy("A page that only lies open does not count."),
+    )
+    inputs = forms.CharField(
+        max_length=5_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=gettext_lazy("Datasets"),
+        help_text=gettext_lazy(
+            "One a line, such as ro-corpus@3. The job finds it in inputs/ro-corpus."
+        ),
+    )
+
+    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = people.projects_of(person).filter(state="active")
+        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+
+    def spec(self) -> rules.JobSpec:
+        """Return the description of a valid form. Raises Invalid with what the rules say."""
+        typed = self.cleaned_data
+        return sessions.session_spec(
+            {
+                "gpus": typed["gpus"],
+                "cpus": typed["cpus"],
+                "memory": typed["memory"].replace(" ", "").upper().removesuffix("B"),
+                "time_limit": typed["time_limit"].replace(" ", "").lower(),
+                "inputs": typed["inputs"].split(),
+            },
+            idle_minutes=typed["idle_minutes"],
+        )
 
     def _field_of(self, path: str) -> str | None:
         """Mistakes inside a list stand beside the list; those of seconds beside the time."""

@@ -22,8 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.set_defaults(run=run)
         return command
 
-    add("serve", "Run the web server and the worker, and keep both alive.", run_serve)
+    add(
+        "serve",
+        "Run the web server, the worker and the way into notebooks, and keep them alive.",
+        run_serve,
+    )
     add("web", "Run the web server only.", run_web)
+    add("proxy", "Run the way into notebooks only.", run_proxy)
     worker = add("worker", "Run the worker only.", run_worker)
     worker.add_argument("--until-idle", action="store_true", help="end when nothing is due")
     add("migrate", "Bring the database, and the data we ship, to this version.", run_migrate)
@@ -75,13 +80,15 @@ def collect() -> None:
 
 
 def run_serve(_options: argparse.Namespace) -> int:
-    """Keep web and worker alive."""
+    """Keep web, worker and the way into notebooks alive."""
     collect()
     site = config.current().site
     children = [
         serve.Child("web", serve.web_argv(site.host, site.port)),
         serve.Child("worker", serve.worker_argv()),
     ]
+    if config.current().session.port:
+        children.append(serve.Child("proxy", serve.proxy_argv()))
     serve.say(f"{site.name} at {site.url}")
     return serve.keep_alive(children)
 
@@ -92,6 +99,15 @@ def run_web(_options: argparse.Namespace) -> int:
     site = config.current().site
     argv = serve.web_argv(site.host, site.port)
     os.execv(argv[0], argv)  # noqa: S606 - our own interpreter
+
+
+def run_proxy(_options: argparse.Namespace) -> int:
+    """Lead people to their notebooks."""
+    _set_up()
+    from uzina.root import proxy
+
+    proxy.run()
+    return 0
 
 
 def run_worker(options: argparse.Namespace) -> int:

@@ -130,6 +130,22 @@ class SchedulerConfig:
 
 
 @dataclass(frozen=True)
+class SessionConfig:
+    """Notebooks. Their pages come from an address of their own, never from the portal's."""
+
+    url: str = doc(
+        "Where people reach notebooks, without a slash at the end; another host or port than the "
+        "portal's.",
+        "http://127.0.0.1:8001",
+    )
+    host: str = doc("The address the notebooks' proxy listens on.", "127.0.0.1")
+    port: int = doc("The port it listens on. 0: no notebooks.", 8001)
+    hosts: str = doc(
+        "Regular expression of the machines notebooks run on. Empty: this machine only.", ""
+    )
+
+
+@dataclass(frozen=True)
 class MailConfig:
     """Outgoing mail."""
 
@@ -156,6 +172,7 @@ class Config:
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
     mail: MailConfig = field(default_factory=MailConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
 
@@ -289,12 +306,17 @@ def _check(config: Config) -> list[str]:
         ZoneInfo(config.site.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
+    try:
+        re.compile(config.session.hosts)
+    except re.error as error:
+        mistakes.append(f"session.hosts is not a regular expression: {error}.")
     if len(config.site.country) != 2 or not config.site.country.isupper():
         mistakes.append("site.country must be two capital letters, such as RO.")
     if urlsplit(config.site.url).scheme not in {"http", "https"} or config.site.url.endswith("/"):
         mistakes.append("site.url must begin with http:// or https:// and not end with a slash.")
     for name, value, least, most in (
         ("site.port", config.site.port, 1, 65535),
+        ("session.port", config.session.port, 0, 65535),
         ("mail.port", config.mail.port, 1, 65535),
         ("scheduler.cpus", config.scheduler.cpus, 0, 4096),
         ("scheduler.gpus", config.scheduler.gpus, 0, 256),

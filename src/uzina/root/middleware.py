@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext
@@ -20,6 +21,14 @@ CONTENT_SECURITY_POLICY = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+
+
+def content_security_policy() -> str:
+    """Return the policy of our pages. The form that opens a notebook leads to its own origin."""
+    session = settings.UZINA.session
+    forms = f"'self' {session.url}" if session.port else "'self'"
+    return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action {forms}")
+
 
 API_PROBLEMS = {
     400: ("request.unreadable", _("This request could not be read. Nothing was changed.")),
@@ -86,7 +95,7 @@ class HeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.setdefault("Content-Security-Policy", content_security_policy())
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         if not request.path.startswith("/static/"):
             response.setdefault("Cache-Control", "no-store")

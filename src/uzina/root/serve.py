@@ -75,6 +75,11 @@ def worker_argv() -> list[str]:
     return [sys.executable, "-m", "uzina.root.admin", "worker"]
 
 
+def proxy_argv() -> list[str]:
+    """Return the command of the way into notebooks."""
+    return [sys.executable, "-m", "uzina.root.admin", "proxy"]
+
+
 def keep_alive(children: Sequence[Child]) -> int:
     """Run the children until a signal asks to stop; return the exit status."""
     stopping: list[int] = []

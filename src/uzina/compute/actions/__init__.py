@@ -5,6 +5,7 @@ and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
 from uzina.compute.actions.accounts import map_person
+from uzina.compute.actions.chains import chain_on, note_effort, release
 from uzina.compute.actions.clusters import (
     begin_poll,
     count,
@@ -18,31 +19,51 @@ from uzina.compute.actions.hand_over import (
     abandon,
     accept,
     begin_attempt,
+    mark,
     postpone,
     postpone_cancel,
     reject,
 )
-from uzina.compute.actions.jobs import cancel, submit
-from uzina.compute.actions.usage import charge_of, measure, settle
+from uzina.compute.actions.jobs import cancel, rerun, submit
+from uzina.compute.actions.maintenance import (
+    Window,
+    announce,
+    cancel_maintenance,
+    change,
+    promise_notices,
+)
+from uzina.compute.actions.sessions import issue_ticket, use_ticket
+from uzina.compute.actions.usage import measure, settle
 
 __all__ = [
     "Turn",
+    "Window",
     "abandon",
     "accept",
+    "announce",
     "begin_attempt",
     "begin_poll",
     "cancel",
-    "charge_of",
+    "cancel_maintenance",
+    "chain_on",
+    "change",
     "count",
     "forget_samples",
+    "issue_ticket",
     "map_person",
+    "mark",
     "measure",
     "note_answer",
+    "note_effort",
     "note_silence",
     "observe",
     "postpone",
     "postpone_cancel",
+    "promise_notices",
     "reject",
+    "release",
+    "rerun",
     "settle",
     "submit",
+    "use_ticket",
 ]

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from uzina.compute import rules
+from uzina.compute import queries, rules
 from uzina.compute.models import Job
 from uzina.compute.rules import JobState
 from uzina.core.log import log
@@ -44,12 +44,17 @@ PAST = {
 }
 
 
-def void(job: Job, *, now: datetime) -> None:
-    """Give back all hours of a job that is not to be charged."""
-    ledger.void(
-        job.hold, reason=job.reason or "Cancelled", key=f"void:{job.code}", by=None, now=now
-    )
-    over(job, gpu_ms=0, now=now)
+def close(job: Job, *, now: datetime) -> None:
+    """Charge what was measured of an ended job and give back the rest of its hold: all of it where
+    nothing was. What is measured later is charged as a difference.
+    """
+    used = sum(run.gpu_ms or 0 for run in queries.usage_of(job))
+    if used:
+        ledger.settle(job.hold, used=used, by=None, now=now)
+    else:
+        reason = job.reason or "Cancelled"
+        ledger.void(job.hold, reason=reason, key=f"void:{job.code}", by=None, now=now)
+    over(job, gpu_ms=used, now=now)
 
 
 def over(job: Job, *, gpu_ms: int, now: datetime) -> None:

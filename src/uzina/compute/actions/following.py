@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from uzina.compute import rules
-from uzina.compute.actions.endings import end, instant, locked, void
+from uzina.compute.actions.endings import close, end, instant, locked
 from uzina.compute.actions.hand_over import accept
 from uzina.compute.models import Job
 from uzina.compute.rules import JobState, Sight, Step
@@ -29,7 +29,7 @@ def observe(job: Job, *, step: Step, now: datetime) -> Job:
             job.save(update_fields=["missing_since"])
         case "lose":
             end(job, JobState.LOST, reason="Vanished", now=now)
-            void(job, now=now)
+            close(job, now=now)
         case _:
             pass
     return job
@@ -51,10 +51,14 @@ def _take(job: Job, sight: Sight, *, now: datetime) -> None:
         reason = rules.ending(sight, time_limit_s=job.time_limit_s)
         end(job, sight.state, reason=reason, now=now, ended_at=ended_at)
         if job.started_at is None or not rules.is_ours_to_charge(sight.state, reason):
-            void(job, now=now)
+            close(job, now=now)
         return
     if sight.state is JobState.RUNNING and before is JobState.QUEUED:
         job.state = rules.JOB.after("start", before)
         log("job.started", job.code, by=None, now=now, native_id=job.native_id)
+    if sight.state is JobState.QUEUED and before is JobState.RUNNING:
+        # The cluster put it back into its queue. What it ran so far is charged with the rest.
+        job.state, job.started_at = rules.JOB.after("requeue", before), None
+        log("job.requeued", job.code, by=None, now=now, native_id=job.native_id)
     job.reason = sight.reason[:80]
     job.save()

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from uzina.compute import rules
-from uzina.compute.actions.endings import end, instant, locked, void
+from uzina.compute.actions.endings import close, end, instant, locked
 from uzina.compute.models import Job
 from uzina.compute.rules import JobState
 from uzina.core.db import action
@@ -24,12 +24,12 @@ class Turn(StrEnum):
 def begin_attempt(job: Job, *, now: datetime) -> Turn:
     """Note that handing over begins, so that whoever comes after a crash looks the key up first."""
     job = locked(job)
-    if job.state is not JobState.CREATED:
+    if job.state is not JobState.CREATED or job.reason == "Dependency":
         return Turn.NOTHING
     was_certain = is_surely_here(job)
     if job.cancel_asked_at is not None and was_certain:
         end(job, JobState.CANCELLED, reason="Cancelled", now=now)
-        void(job, now=now)
+        close(job, now=now)
         return Turn.NOTHING
 
     job.attempts += 1
@@ -40,7 +40,7 @@ def begin_attempt(job: Job, *, now: datetime) -> Turn:
 
 def is_surely_here(job: Job) -> bool:
     """Tell whether no attempt is under way and none can have reached the cluster."""
-    return job.attempts == 0 or job.reason in {"SchedulerDown", "DiskFull"}
+    return job.attempts == 0 or job.reason in {"SchedulerDown", "DiskFull", "Dependency"}
 
 
 @action
@@ -85,7 +85,16 @@ def reject(job: Job, *, reason: str, detail: str, now: datetime) -> Job:
     if job.state is not JobState.CREATED:
         return job
     end(job, JobState.FAILED, reason=reason, detail=detail, now=now)
-    void(job, now=now)
+    close(job, now=now)
+    return job
+
+
+@action
+def mark(job: Job, *, mark: str) -> Job:
+    """Note what the run directory of a chain's link holds before it begins."""
+    job = locked(job)
+    job.chain = {"mark": mark}
+    job.save(update_fields=["chain"])
     return job
 
 
@@ -95,7 +104,7 @@ def abandon(job: Job, *, now: datetime) -> Job:
     job = locked(job)
     if job.state is JobState.CREATED:
         end(job, JobState.CANCELLED, reason="Cancelled", now=now)
-        void(job, now=now)
+        close(job, now=now)
     return job
 
 

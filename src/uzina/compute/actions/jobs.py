@@ -1,6 +1,7 @@
-"""What people do with jobs: submit, stop."""
+"""What people do with jobs: submit, stop, run again."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from django.db import IntegrityError
 
 from uzina.catalogue import queries as catalogue
 from uzina.compute import access, queries, rules
-from uzina.compute.actions.endings import end, locked, void
+from uzina.compute.actions.endings import close, end, locked
 from uzina.compute.actions.hand_over import is_surely_here
 from uzina.compute.models import Job
 from uzina.compute.rules import JobSpec, JobState
@@ -33,16 +34,22 @@ def submit(
     now: datetime,
     key: str,
     continues: Job | None = None,
+    chain_left: int | None = None,
+    rerun_of: Job | None = None,
 ) -> Job:
     """Take a job on: set its hours aside and promise to hand it over to the cluster.
+
+    One that waits for other jobs (spec.after) is handed over when they have ended.
 
     key        the submitter's, unique in the project: the same key and description give the same
                job
     continues  an ended job of the project whose run directory this one goes on in
+    chain_left how many links may follow; None for what the description says
+    rerun_of   the job it repeats
 
     Raises NotAllowed job.submit.not_a_member; Refused job.submit.project_closed,
     job.submit.no_site_user, job.submit.no_allocation, job.submit.key_reused,
-    job.submit.still_running, what catalogue refuses of an input, and allocation.hold.too_big,
+    job.submit.still_running, job.submit.no_such_job, job.submit.after_hopeless, what catalogue refuses of an input, and allocation.hold.too_big,
     which says how much is left.
     """
     if not access.may_submit(by, project):
@@ -62,10 +69,11 @@ def submit(
         )
     if continues is not None:
         _check_continues(continues, project)
+    waits_for = _predecessors(project, spec)
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for one in spec.inputs:
         catalogue.usable_version(by, one.dataset, one.version)
-    amount = rules.hold_amount(spec, on=now.date())
+    amount = rules.hold_amount(spec, queries.tariff(now=now))
     allocation = queries.open_allocation(project, amount=amount, now=now)
 
     try:
@@ -81,6 +89,9 @@ def submit(
                 continues=continues,
                 site_user=site_user,
                 site_account=site_account,
+                chain_left=chain_left,
+                rerun_of=rerun_of,
+                is_waiting=rules.is_waiting(waits_for),
             )
     except IntegrityError:
         # A request with the same key was faster; its hold stands, ours was undone.
@@ -104,6 +115,32 @@ def _check_continues(before: Job, project: Project) -> None:
         )
 
 
+def _predecessors(project: Project, spec: JobSpec) -> list[rules.Fate]:
+    """Return what became of the jobs that this one waits for. They are locked, so that none ends
+    unseen while this one is taken on.
+
+    Raises Refused job.submit.no_such_job, job.submit.after_hopeless.
+    """
+    for code in sorted({*spec.after, *spec.after_any}):
+        found = Job.objects.filter(project=project, code=code).first()
+        if found is None:
+            raise Refused(
+                "job.submit.no_such_job",
+                _("{project} has no job {job} to wait for."),
+                project=project.code,
+                job=code,
+            )
+        locked(found)
+    fates = queries.fates(project, spec)
+    if hopeless := next((one for one in fates if one.is_hopeless), None):
+        raise Refused(
+            "job.submit.after_hopeless",
+            _("{job} has ended and was not done, so a job that comes after it would never start."),
+            job=hopeless.code,
+        )
+    return fates
+
+
 def _create(
     project: Project,
     allocation: Allocation,
@@ -116,6 +153,9 @@ def _create(
     continues: Job | None,
     site_user: str,
     site_account: str,
+    chain_left: int | None,
+    rerun_of: Job | None,
+    is_waiting: bool,
 ) -> Job:
     code = new_code("JOB")
     hold = ledger.hold(allocation, amount=amount, subject=code, key=f"hold:{code}", by=by, now=now)
@@ -137,13 +177,18 @@ def _create(
         memory_mb=spec.memory_mb,
         time_limit_s=spec.time_limit_s,
         held_gpu_ms=amount,
-        reason="HandOver",
+        reason="Dependency" if is_waiting else "HandOver",
         run_dir=continues.run_dir
         if continues is not None
         else str(Path(settings.UZINA.scheduler.run_root).absolute() / code),
         submitted_at=now,
         site_user=site_user,
         site_account=site_account,
+        partition=spec.partition,
+        tasks=spec.tasks,
+        continues=continues,
+        chain_left=(spec.chain or None) if chain_left is None else chain_left,
+        rerun_of=rerun_of,
     )
     job.save()
     log(
@@ -156,7 +201,8 @@ def _create(
         kind=spec.kind,
         held_gpu_ms=amount,
     )
-    promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
+    if not is_waiting:
+        promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
     return job
 
 
@@ -193,7 +239,17 @@ def cancel(job: Job, *, by: Person | None, now: datetime) -> Job:
     log("job.cancel_asked", job.code, by=by, now=now)
     if job.state is JobState.CREATED and is_surely_here(job):
         end(job, JobState.CANCELLED, reason="Cancelled", now=now)
-        void(job, now=now)
+        close(job, now=now)
     elif job.native_id:
         promise("compute.hand_cancel", key=f"cancel:{job.code}", now=now, job=job.code)
     return job
+
+
+@action
+def rerun(job: Job, *, by: Person | None, now: datetime, key: str) -> Job:
+    """Take the same job on once more: the same description and inputs, in a new run directory.
+
+    Jobs it waited for are not waited for again. Raises what submit() raises.
+    """
+    spec = replace(rules.parse_spec(job.spec), after=(), after_any=())
+    return submit(job.project, spec=spec, by=by, now=now, key=key, rerun_of=job)

@@ -2,9 +2,10 @@
 
 from ninja import Router
 
-from uzina.compute.api import jobs
+from uzina.compute.api import jobs, sessions
 
 router = Router(tags=["compute"])
 router.add_router("", jobs.router)
+router.add_router("", sessions.router)
 
 __all__ = ["router"]

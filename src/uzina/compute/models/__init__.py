@@ -4,6 +4,7 @@ from uzina.compute.models.accounts import Drift, SiteAccount, SiteUser
 from uzina.compute.models.clusters import Cluster, Maintenance, Partition, Sample
 from uzina.compute.models.commands import AgentCommand
 from uzina.compute.models.jobs import Job
+from uzina.compute.models.sessions import SessionKey
 from uzina.compute.models.usage import Tariff, Usage
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Maintenance",
     "Partition",
     "Sample",
+    "SessionKey",
     "SiteAccount",
     "SiteUser",
     "Tariff",

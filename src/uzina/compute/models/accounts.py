@@ -30,7 +30,9 @@ class SiteAccount(models.Model):
 
     limit_gpu_min, is_blocked  what was last written there; null limit: none was written yet
     used_gpu_min  what the cluster counts as used against the limit. It only grows; a smaller
-                  figure than before means that the cluster lost its memory (reset_at)
+                  figure than before means that the cluster lost its memory
+    read_gpu_s    device-seconds of the usage read so far, of what ended after reset_at
+    reset_at      the last good look before the cluster lost its memory
     seen_at       the last good look
     """
 
@@ -39,6 +41,7 @@ class SiteAccount(models.Model):
     name = models.CharField(max_length=64)
     limit_gpu_min = models.BigIntegerField(null=True)
     used_gpu_min = models.BigIntegerField(default=0)
+    read_gpu_s = models.BigIntegerField(default=0)
     is_blocked = models.BooleanField(default=False)
     written_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)

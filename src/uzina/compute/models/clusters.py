@@ -14,6 +14,8 @@ class Cluster(models.Model):
     usage_next_at   when usage may be read next; while it is being read, when that is given up
     swept_at        when the usage of the last week was read whole, last
     reconciled_at   when accounts, limits and totals were compared with ours, last
+    fenced_usage_id  the last usage row that the accounts' read_gpu_s have in them
+    writing_until   while accounts are being written there, when that is given up
     health          what the preflight of the site found, as ports.Health gives it
     """
 
@@ -27,6 +29,8 @@ class Cluster(models.Model):
     usage_next_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)
     reconciled_at = models.DateTimeField(null=True)
+    fenced_usage_id = models.BigIntegerField(default=0)
+    writing_until = models.DateTimeField(null=True)
     health = models.JSONField(default=dict)
     health_at = models.DateTimeField(null=True)
 
@@ -119,7 +123,8 @@ class Maintenance(models.Model):
     people were told when stays to be read.
 
     partition     "" for all of the cluster
-    announced_at  when the mails about it were promised
+    announced_at  when all mails about it were promised
+    told          the codes of those who were told of it
     replaces      the one it stands for since its times or place were changed
     """
 
@@ -130,6 +135,7 @@ class Maintenance(models.Model):
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=500)
     announced_at = models.DateTimeField(null=True)
+    told = models.JSONField(default=list)
     cancelled_at = models.DateTimeField(null=True)
     replaces = models.OneToOneField(
         "self", on_delete=models.PROTECT, related_name="replaced_by", null=True

@@ -38,6 +38,8 @@ class Job(models.Model):
     tasks       how many runs an array asks for; 1 for a plain job
     continues   the job whose run directory it goes on in
     chain_left  how many more links may follow when it reaches its time limit; null: not chained
+    chain       of a link: "mark", what its run directory held when it began; when it was the last,
+                "why": finished, links, no_step, cancelled, failed or refused, with the refusal
     rerun_of    the job it repeats exactly
     expected_at when it starts at the earliest, as the cluster said at expected_seen_at
     effort      what was measured of its processes: cpu_s, max_rss_mb, energy_j and how
@@ -85,6 +87,7 @@ class Job(models.Model):
     tasks = models.PositiveIntegerField(default=1)
     continues = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True)
     chain_left = models.PositiveIntegerField(null=True)
+    chain = models.JSONField(default=dict)
     rerun_of = models.ForeignKey("self", on_delete=models.PROTECT, related_name="+", null=True)
     expected_at = models.DateTimeField(null=True)
     expected_seen_at = models.DateTimeField(null=True)

@@ -10,9 +10,13 @@ class Tariff(models.Model):
     """What a second costs on a partition from a day on. Immutable: a new price is a new row.
 
     partition  "" for every partition that has no tariff of its own
+    since      the first day, in the site's time zone
+    version    of several for one day the latest counts: 1 and up restated the one before
     rule       "max": the dearest of the three; "sum": all three together
-    gpu_us, cpu_us, gib_us  GPU-microseconds for one second of one device as the cluster counts
-               them (a GCD is half a GPU: 500,000), of one core, of one GiB of memory
+    gpu_us, cpu_us  GPU-microseconds for one second of one device as the cluster counts them (a GCD
+               is half a GPU: 500,000) and of one core
+    gib_ns     GPU-nanoseconds for one second of one GiB of memory: a sixty-fourth of a GCD is
+               7,812.5 microseconds
     node_gpus  GPUs in one node-hour, where hours are shown so; 0 for GPU-hours only
     source     where the figures come from, for people to look up
     """
@@ -20,25 +24,27 @@ class Tariff(models.Model):
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
     partition = models.CharField(max_length=80, blank=True)
     since = models.DateField()
+    version = models.PositiveIntegerField(default=0)
     rule = models.CharField(max_length=3)
     gpu_us = models.BigIntegerField()
     cpu_us = models.BigIntegerField()
-    gib_us = models.BigIntegerField()
+    gib_ns = models.BigIntegerField()
     node_gpus = models.PositiveIntegerField(default=0)
     source = models.CharField(max_length=500)
+    reason = models.CharField(max_length=500, blank=True)
     by_code = models.CharField(max_length=40, blank=True)
     made_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["cluster", "partition", "since"], name="tariff_once_a_day"
+                fields=["cluster", "partition", "since", "version"], name="tariff_once_a_day"
             ),
             models.CheckConstraint(
                 condition=Q(rule__in=["max", "sum"]), name="tariff_rule_is_known"
             ),
             models.CheckConstraint(
-                condition=Q(gpu_us__gte=0, cpu_us__gte=0, gib_us__gte=0),
+                condition=Q(gpu_us__gte=0, cpu_us__gte=0, gib_ns__gte=0),
                 name="tariff_not_negative",
             ),
         ]
@@ -49,7 +55,7 @@ class Tariff(models.Model):
 
 class Usage(models.Model):
     """What one run of one job used, as the cluster measured it. Immutable: the cluster may measure
-    again, which is a row of the next revision.
+    again, which is a row of the next revision, booked by its difference.
 
     row_key   cluster, id, submit and start: the same measurement comes many times, is kept once
     revision  0 for the first measurement of a run; only the latest counts
@@ -57,23 +63,24 @@ class Usage(models.Model):
     project   null where the cluster's account belongs to no project of ours
     gpu_ms    its cost by the tariff of the day it started; null where it is free of charge
               because the cluster itself failed
-    allocation, transfer  what it was booked on, by itself; both null where the job's hold was
-              settled with it, or where it could not be booked
+    allocation  what its cost is booked on; null where that could not be done
+    transfer  what booked it, perhaps with others; null where the job's hold was settled with it,
+              or where it changed nothing
     raw       the cluster's own line
     """
 
-    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+")
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+", db_index=False)
     job = models.ForeignKey(
         "compute.Job", on_delete=models.PROTECT, related_name="usage", null=True
     )
     project = models.ForeignKey(
-        "people.Project", on_delete=models.PROTECT, related_name="+", null=True
+        "people.Project", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
     )
     allocation = models.ForeignKey(
-        "ledger.Allocation", on_delete=models.PROTECT, related_name="+", null=True
+        "ledger.Allocation", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
     )
     transfer = models.ForeignKey(
-        "ledger.Transfer", on_delete=models.PROTECT, related_name="+", null=True
+        "ledger.Transfer", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
     )
     row_key = models.CharField(max_length=160)
     revision = models.PositiveIntegerField(default=0)

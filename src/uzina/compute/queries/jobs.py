@@ -1,6 +1,5 @@
 """Reads about jobs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 from django.db.models import QuerySet
 
 from uzina.compute import rules
-from uzina.compute.models import Cluster, Job, Usage
+from uzina.compute.models import Cluster, Job
 from uzina.compute.queries.accounts import site_user
+from uzina.compute.queries.usage import tariff
 from uzina.core.errors import Refused
 from uzina.core.text import _
 from uzina.ledger import queries as ledger
@@ -41,11 +41,6 @@ def visible_project(person: Person, code: str) -> Project | None:
 def jobs_of(project: Project) -> QuerySet[Job]:
     """Return a project's jobs, newest first."""
     return Job.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
-
-
-def usage_of(job: Job) -> QuerySet[Usage]:
-    """Return what was measured of a job, in the order of its runs."""
-    return Usage.objects.filter(job=job).order_by("submitted_at", "pk")
 
 
 def successor(job: Job) -> Job | None:
@@ -115,7 +110,7 @@ def price(project: Project, *, spec: rules.JobSpec, by: Person | None, now: date
     would be refused with.
     """
     site_user(by)
-    amount = rules.hold_amount(spec, on=now.date())
+    amount = rules.hold_amount(spec, tariff(now=now))
     allocation = open_allocation(project, amount=amount, now=now)
     free = ledger.balance(allocation).free
     ledger_rules.check_hold(
@@ -130,23 +125,15 @@ def price(project: Project, *, spec: rules.JobSpec, by: Person | None, now: date
 
 
 def cost_so_far(job: Job, *, now: datetime) -> int:
-    """Return GPU-milliseconds: what was charged, or what a running job has used until now."""
+    """Return GPU-milliseconds: what was charged, or what a running job has used until now, at the
+    price of a second that its hold was reckoned with.
+    """
     if job.gpu_ms is not None:
         return job.gpu_ms
     if job.started_at is None:
         return 0
     elapsed_s = max(0, int(((job.ended_at or now) - job.started_at).total_seconds()))
-    return rules.cost(
-        gpus=job.gpus_total,
-        cpus=job.nodes * job.cpus,
-        elapsed_s=elapsed_s,
-        rate=rules.cpu_rate(job.submitted_at.date()),
-    )
-
-
-def known_rows(keys: Iterable[str]) -> set[str]:
-    """Return which measurements are kept already."""
-    return set(Usage.objects.filter(row_key__in=list(keys)).values_list("row_key", flat=True))
+    return job.held_gpu_ms * elapsed_s // job.time_limit_s
 
 
 def why(job: Job) -> str:

@@ -2,15 +2,20 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from uzina.compute.rules.costs import DEFAULT_TARIFF, Tariff
 from uzina.core.errors import Refused
 from uzina.core.text import _
 
 UNIX_NAME = re.compile(r"[a-z_][a-z0-9._-]{0,31}")
 """What useradd takes (shadow-utils: at most 32), with the dots that directory services give out."""
+
+
+NS_PER_MIN = 60_000_000_000
+"""GPU-nanoseconds in a GPU-minute."""
 
 
 def account_name(prefix: str, project_code: str) -> str:
@@ -81,12 +86,12 @@ class Rate:
 
     gpu_us   GPU-microseconds that a second of one device costs, where it is cheapest: the fence
              stops nobody who could pay. 0 where devices cost nothing, and are not fenced
-    billing  the cluster's billing units for a minute of one device; None where the site has not
+    billing  the cluster's billing units for one GPU-minute of ours; None where the site has not
              given all partitions weights, so that billing is no measure of our hours
     """
 
     gpu_us: int = 1_000_000
-    billing: float | None = None
+    billing: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -120,14 +125,32 @@ def fence(wanted: AccountWanted, *, rate: Rate, used_gpu_min: int, used_billing_
     it is taken off: else a running job would lift its own limit. Nothing left: blocked. A cluster
     that lost its memory counts from 0 again and gets the same hours, not the whole award.
     """
-    if not rate.gpu_us:
-        return Fence(None, None, is_blocked=wanted.left_gpu_ms <= 0)
     unread_ms = max(0, used_gpu_min * 60_000 - wanted.read_gpu_s * 1000)
-    left_ms = max(0, -(-wanted.left_gpu_ms * 1_000_000 // rate.gpu_us) - unread_ms)
-    billing_min = None
+    left_ns = max(0, wanted.left_gpu_ms * 1_000_000 - unread_ms * rate.gpu_us)
+    gpu_min = billing_min = None
+    if rate.gpu_us:
+        gpu_min = used_gpu_min + -(-left_ns // (rate.gpu_us * 60_000))
     if rate.billing is not None:
-        billing_min = used_billing_min + math.ceil(left_ms * Fraction(rate.billing) / 60_000)
-    return Fence(used_gpu_min + -(-left_ms // 60_000), billing_min, is_blocked=left_ms == 0)
+        billing_min = used_billing_min + math.ceil(left_ns * rate.billing / NS_PER_MIN)
+    return Fence(gpu_min, billing_min, is_blocked=left_ns == 0)
+
+
+def rate_of(prices: Iterable[tuple[Tariff, Mapping[str, float]]]) -> Rate:
+    """Return how hours become minutes.
+
+    prices  of each partition its tariff, and the billing weights the site gave it: {"cpu": 1.0,
+            "gres/gpu": 16.0}
+    """
+    gpu_us, billing = [], []
+    for tariff, weights in prices:
+        gpu_us.append(tariff.gpu_us)
+        name, price_us = ("gres/gpu", tariff.gpu_us)
+        if not weights.get(name):
+            name, price_us = ("cpu", tariff.cpu_us)
+        weight = Fraction(str(weights.get(name, 0)))
+        billing.append(weight * 1_000_000 / price_us if price_us else Fraction())
+    is_billed = bool(billing) and all(billing)
+    return Rate(min(gpu_us, default=DEFAULT_TARIFF.gpu_us), max(billing) if is_billed else None)
 
 
 # --- what differs -------------------------------------------------------------------------------
@@ -289,13 +312,3 @@ def in_words(limits: Fence) -> str:
         parts.append(f"billing={limits.billing_min}")
     words = f"GrpTRESMins={','.join(parts) or '-'}"
     return f"{words} GrpSubmitJobs=0" if limits.is_blocked else words
-
-
-def rate_of(gpu_us: Iterable[int], weights: Sequence[float]) -> Rate:
-    """Return how hours become minutes.
-
-    gpu_us   what a second of a device costs by each tariff in force
-    weights  the billing weight of a GPU in each partition, 0 where it has none
-    """
-    is_billed = bool(weights) and all(weights)
-    return Rate(min(gpu_us, default=1_000_000), max(weights) if is_billed else None)

@@ -41,6 +41,11 @@ def laid(spec: JobSpec, program: Sequence[str]) -> dict[str, str]:
     }
 
 
+def started(spec: JobSpec, program: Sequence[str]) -> tuple[str, ...]:
+    """Return what the cluster starts in the run directory."""
+    return ("bash", BODY) if needs_body(spec) else tuple(program)
+
+
 def body(spec: JobSpec, program: Sequence[str]) -> str:
     """Return the bash script that sets everything up, runs the program and ends as it did."""
     parts = [

@@ -1,5 +1,6 @@
 """What to do about what the cluster was seen to say."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -114,3 +115,23 @@ def is_ours_to_charge(state: JobState, reason: str) -> bool:
 def hand_over_delay(attempt: int) -> timedelta:
     """Return how long to wait before the next attempt at an unreachable cluster: 2 s to 1 min."""
     return timedelta(seconds=min(60, 2 ** min(attempt, 6)))
+
+
+TASKS = re.compile(r"\d+_\[([0-9,:-]+)(?:%\d+)?\]")
+
+
+def tasks_in(native_id: str) -> int:
+    """Return how many runs an id stands for: "7_[3-5%2]" is tasks 3, 4 and 5 of an array that never
+    began; every other id is one run.
+    """
+    found = TASKS.fullmatch(native_id)
+    if found is None:
+        return 1
+    count = 0
+    for part in found[1].split(","):
+        span, _colon, step = part.partition(":")
+        first, _dash, last = span.partition("-")
+        if not first.isdigit() or not (last or first).isdigit() or (step and not step.isdigit()):
+            return 1
+        count += max(0, (int(last or first) - int(first)) // max(1, int(step or 1))) + 1
+    return count

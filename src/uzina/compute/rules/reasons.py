@@ -6,6 +6,9 @@ REASONS = {
     "Resources": _("It is next: it starts as soon as enough GPUs, cores and memory are free."),
     "Priority": _("Other jobs are before it in the queue."),
     "Dependency": _("It waits for another job to end."),
+    "DependencyNeverSatisfied": _(
+        "The job it was to come after did not end well, so it was not started. Nothing was charged."
+    ),
     "BeginTime": _("It waits for its start time."),
     "JobHeldUser": _("It is held back by its owner."),
     "JobHeldAdmin": _("It is held back by the cluster's administrators."),

@@ -24,6 +24,7 @@ JOB = Flow(
     {
         "accept": Move(S.CREATED, to=S.QUEUED),
         "start": Move(S.QUEUED, to=S.RUNNING),
+        "requeue": Move(S.RUNNING, to=S.QUEUED),
         "finish": Move(S.QUEUED, S.RUNNING, to=S.DONE),
         "fail": Move(*OPEN, to=S.FAILED),
         "cancel": Move(*OPEN, to=S.CANCELLED),
