@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from uzina.core.agenda import every
+from uzina.core.agenda import every, subscribe
 
 
 class ComputeConfig(AppConfig):
@@ -14,5 +14,6 @@ class ComputeConfig(AppConfig):
     def ready(self) -> None:
         """Have the cluster watched, its machines counted and old history dropped."""
         every("compute.watch", seconds=1)
+        subscribe("job.ended", "compute.follow_up")
         every("compute.count", seconds=60)
         every("compute.forget_samples", seconds=86_400)

@@ -71,6 +71,12 @@ def chunk(run_dir: Path, path: str, *, offset: int, limit: int) -> Chunk:
         return Chunk(data, start + len(data), is_end=start + len(data) >= size)
 
 
+def about(run_dir: Path, path: str) -> os.stat_result | None:
+    """Return what a plain file below the run directory is; None where there is none."""
+    with _opened(run_dir, path) as (file, _size):
+        return None if file is None else os.fstat(file)
+
+
 def whole_characters(data: bytes, *, is_end: bool) -> tuple[str, int]:
     """Return bytes as text, and how many of them: a character cut off at the end is left for the
     next piece, unless there is none.

@@ -10,7 +10,7 @@ from uzina.catalogue import queries as catalogue_queries
 from uzina.catalogue.ports import StoreDown
 from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.actions import Turn
-from uzina.compute.adapters import python, run_directory
+from uzina.compute.adapters import leavings, python
 from uzina.compute.models import Job
 from uzina.compute.ports import Accepted, Rejected, Scheduler, SchedulerDown, Unknown
 from uzina.compute.rules import JobSpec
@@ -42,8 +42,14 @@ def hand_over(*, job: str, now: datetime) -> None:
 
 def _submit(cluster: Scheduler, job: Job, *, now: datetime) -> None:
     try:
-        spec = _prepare(job, now=now)
-        answer = cluster.submit(spec, key=job.native_key, run_dir=queries.run_dir(job))
+        spec = _prepare(cluster, job, now=now)
+        answer = cluster.submit(
+            spec,
+            key=job.native_key,
+            run_dir=queries.run_dir(job),
+            user=job.site_user,
+            account=job.site_account,
+        )
     except (SchedulerDown, StoreDown) as down:
         actions.postpone(job, reason="SchedulerDown", detail=str(down), now=now)
     except Refused as refused:
@@ -87,11 +93,12 @@ def _adopt(cluster: Scheduler, job: Job, *, now: datetime) -> bool:
     return True
 
 
-def _prepare(job: Job, *, now: datetime) -> JobSpec:
+def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
     """Lay the run directory out: logs/, the description's files, the inputs."""
     spec = rules.parse_spec(job.spec)
     run_dir = queries.run_dir(job)
-    run_directory.make(run_dir, spec.files)
+    program = rules.argv(spec, python=python(), run_dir=str(run_dir))
+    cluster.lay(run_dir, rules.laid(spec, program), user=job.site_user)
     for one in spec.inputs:
         version = catalogue_queries.usable_version(job.submitted_by, one.dataset, one.version)
         catalogue.stage(
@@ -101,8 +108,9 @@ def _prepare(job: Job, *, now: datetime) -> JobSpec:
             now=now,
             subject=job.code,
         )
-    command = rules.argv(spec, python=python(), run_dir=str(run_dir))
-    return replace(spec, command=command)
+    if job.chain_left is not None:
+        actions.mark(job, mark=leavings.mark(run_dir))
+    return replace(spec, command=rules.started(spec, program))
 
 
 def hand_cancel(*, job: str, now: datetime) -> None:

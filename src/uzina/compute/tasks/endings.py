@@ -1,0 +1,40 @@
+"""What is done once a job has ended: the next link, the jobs that waited, its outputs, its effort."""
+
+from datetime import datetime
+from typing import Any
+
+from uzina.compute import actions, adapters, queries, rules
+from uzina.compute.adapters import leavings, run_directory
+from uzina.compute.models import Job
+
+
+def follow_up(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
+    """Do what the end of a job asks for. Each part may be done again without harm."""
+    job = queries.job(subject)
+    if rules.parse_spec(job.spec).outputs and not leavings.outputs(queries.run_dir(job)):
+        leavings.collect(queries.run_dir(job), rules.parse_spec(job.spec).outputs)
+    if job.chain_left is not None:
+        _chain(job, now=now)
+    for waiting in queries.waiting_for(queries.job(subject)):
+        actions.release(waiting, now=now)
+    _measure(job)
+
+
+def _chain(job: Job, *, now: datetime) -> None:
+    run_dir = queries.run_dir(job)
+    said = run_directory.exit_record(run_dir).get("resume")
+    actions.chain_on(
+        job,
+        was_stopped=leavings.was_asked_to_stop(run_dir),
+        said=said if isinstance(said, bool) else None,
+        mark=leavings.mark(run_dir),
+        now=now,
+    )
+
+
+def _measure(job: Job) -> None:
+    """Keep what the job's processes used, where the cluster knows it."""
+    ids = [run.native_id for run in queries.usage_of(job) if run.started_at is not None]
+    if ids and not job.effort:
+        known = adapters.scheduler().efforts(ids)
+        actions.note_effort(job, efforts=[known[one] for one in ids if one in known])
