@@ -98,6 +98,13 @@ def balances(allocations: "list[Allocation] | QuerySet[Allocation]") -> dict[int
     return {pk: rules.balance_of(kinds) for pk, kinds in found.items()}
 
 
+def is_slow(allocation: Allocation) -> bool:
+    """Tell whether new jobs go behind everybody else's, the hours being near their end. One query."""
+    return allocation.policy == rules.AtExhaustion.SLOW and rules.is_slow(
+        allocation.policy, balance(allocation)
+    )
+
+
 def statement(
     allocation: Allocation, *, last: int | None = None, before: int | None = None
 ) -> list[rules.Line]:

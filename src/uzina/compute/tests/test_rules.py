@@ -98,7 +98,7 @@ def test_the_largest_job_there_is_fits_the_ledger():
             "time_limit_s": rules.MAX_TIME_LIMIT_S,
         }
     )
-    assert rules.hold_amount(spec, on=NOW.date()) < 2**63 - 1
+    assert rules.hold_amount(spec) < 2**53 - 1
 
 
 def test_all_mistakes_are_told_at_once_and_what_to_do():
@@ -147,38 +147,6 @@ def test_whatever_is_sent_is_read_or_told_what_is_wrong(mapping):
         told = ["read"] if rules.parse_spec(spec.as_json()) == spec else []
     assert told
     assert all(told)
-
-
-# --- what it costs ---
-
-
-@given(
-    gpus=st.integers(1, 1024),
-    cpus=st.integers(1, 4096),
-    seconds=st.integers(0, 10**7),
-    rate=st.integers(1, 1000),
-)
-def test_a_job_with_gpus_costs_gpus_times_seconds_exactly(gpus, cpus, seconds, rate):
-    cost = rules.cost(gpus=gpus, cpus=cpus, elapsed_s=seconds, rate=rate)
-    assert cost == gpus * seconds * 1000
-
-
-def test_twenty_cores_without_a_gpu_cost_what_one_gpu_does():
-    rate = rules.cpu_rate(NOW.date())
-    assert rules.cost(gpus=0, cpus=20, elapsed_s=3600, rate=rate) == 3_600_000
-
-
-def test_the_rate_is_the_one_of_the_day():
-    first_day = rules.CPU_RATES[0][0]
-    assert rules.cpu_rate(first_day) == 50
-    assert rules.cpu_rate(date(2030, 1, 1)) == 50
-    with pytest.raises(ValueError, match="empty"):
-        rules.cpu_rate(first_day - timedelta(days=1))
-
-
-def test_what_is_held_is_all_that_could_be_used():
-    spec = replace(rules.parse_spec(GOOD), nodes=3, gpus=4, time_limit_s=100)
-    assert rules.hold_amount(spec, on=NOW.date()) == 3 * 4 * 100 * 1000
 
 
 # --- what is said ---
