@@ -55,6 +55,11 @@ def people_in(projects: Collection[int]) -> QuerySet[Person]:
     return Person.objects.filter(is_active=True, pk__in=members).order_by("pk")  # type: ignore[no-any-return]
 
 
+def person(code: str) -> Person | None:
+    """Return the person of a code."""
+    return Person.objects.filter(code=code).first()  # type: ignore[no-any-return]
+
+
 def person_by_email(email: str) -> Person | None:
     """Return the person who signs in with the address, in any case."""
     return Person.objects.filter(email__iexact=email).first()  # type: ignore[no-any-return]

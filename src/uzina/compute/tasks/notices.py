@@ -1,0 +1,66 @@
+"""Telling people of a maintenance.
+
+A mail may be sent twice after a crash; its Message-ID is made from its promise, so mail programs
+show it once.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from uzina.compute import actions, queries
+from uzina.core.charts import day_words
+from uzina.people import queries as people
+
+AT_ONCE = 200
+"""So many promises in one transaction: a page waits no longer than that for its turn to write."""
+
+
+def tell_maintenance(*, maintenance: str, what: str, now: datetime) -> None:
+    """Promise mails to those a maintenance gets in the way of, and to those told of it before.
+
+    what  announced, changed or cancelled; of one that is cancelled only those hear who were told
+    """
+    window = queries.maintenance(maintenance)
+    codes = set(window.told)
+    if what != "cancelled":
+        codes |= set(queries.affected(window).values_list("code", flat=True))
+    listed = sorted(codes)
+    for start in range(0, max(len(listed), 1), AT_ONCE):
+        actions.promise_notices(window, people=listed[start : start + AT_ONCE], what=what, now=now)
+
+
+def mail_maintenance(*, maintenance: str, what: str, person: str, now: datetime) -> None:
+    """Tell one person of a maintenance; not once something newer is to be told of it."""
+    window, reader = queries.maintenance(maintenance), people.person(person)
+    is_stale = (window.cancelled_at is not None) != (what == "cancelled")
+    if reader is None or not reader.is_active or is_stale or window.ends_at <= now:
+        return
+    site = settings.UZINA.site
+    with translation.override(reader.language):
+        context = {
+            "what": what,
+            "window": window,
+            "person": reader,
+            "site": site,
+            "starts_at": _moment(window.starts_at),
+            "ends_at": _moment(window.ends_at),
+            "address": f"{site.url.rstrip('/')}/clusters/",
+        }
+        subject = render_to_string("compute/mail/maintenance_subject.txt", context)
+        body = render_to_string("compute/mail/maintenance.txt", context)
+    key = f"maintenance.{window.code}.{what}.{reader.code}".lower()
+    EmailMessage(
+        subject=" ".join(subject.split()),
+        body=body,
+        to=[reader.email],
+        headers={"Message-ID": f"<{key}@{site.url.split('//')[-1].split('/')[0]}>"},
+    ).send()
+
+
+def _moment(at: datetime) -> str:
+    local = timezone.localtime(at)
+    return f"{day_words(local, 'j F Y')}, {local:%H:%M %Z}"
