@@ -172,9 +172,10 @@ def bare(folder: Path, conf: str, count: int) -> Took:
     """Submit with sbatch alone, as our adapter would call it."""
     from uzina.compute import rules
     from uzina.compute.adapters import slurm as adapter
+    from uzina.compute.adapters.commands import LocalCommands, client_environment
 
     spec = rules.parse_spec(SPEC)
-    run = adapter.LocalCommands(adapter.client_environment(conf))
+    run = LocalCommands(client_environment(conf))
     run_dir = folder / "bare"
     (run_dir / "logs").mkdir(parents=True, exist_ok=True)
     made = []

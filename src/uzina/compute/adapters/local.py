@@ -7,6 +7,7 @@ starts what fits, first come first served, and goes on. Each running job has a p
 
 import contextlib
 import fcntl
+import getpass
 import json
 import os
 import signal
@@ -23,20 +24,25 @@ from uzina.compute.adapters import run_directory, supervisor
 from uzina.compute.ports import (
     Accepted,
     Chunk,
+    Effort,
+    Health,
     Inventory,
     Node,
+    PartitionSeen,
+    QueueSeen,
     Rejected,
     SchedulerDown,
     Snapshot,
     UsagePage,
     UsageRow,
 )
-from uzina.compute.rules import JobSpec, JobState, Sight
+from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS job (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         key TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
         argv TEXT NOT NULL,
         environment TEXT NOT NULL,
         run_dir TEXT NOT NULL,
@@ -55,6 +61,7 @@ SCHEMA = """
     CREATE INDEX IF NOT EXISTS job_open ON job (id) WHERE state IN ('queued', 'running');
     CREATE INDEX IF NOT EXISTS job_ended ON job (ended_s);
 """
+PARTITION = "local"
 GRACE_S = 5.0
 """Between TERM and KILL when a job is ended. Slurm's KillWait is 30 s by default."""
 
@@ -67,6 +74,8 @@ class LocalScheduler:
     memory_mb         what all running jobs may ask for together
     """
 
+    has_accounts = False
+
     def __init__(
         self, *, folder: Path, cpus: int, gpus: int, memory_mb: int, grace_s: float = GRACE_S
     ) -> None:
@@ -74,7 +83,34 @@ class LocalScheduler:
         self.cpus, self.gpus, self.memory_mb = cpus, gpus, memory_mb
         self.grace_s = grace_s
 
-    def submit(self, spec: JobSpec, *, key: str, run_dir: Path) -> Accepted | Rejected:
+    def health(self) -> Health:
+        """Return whether the queue can be used. Slots keep budgets true: there is no finding."""
+        try:
+            with self._locked():
+                is_up = True
+        except SchedulerDown:
+            is_up = False
+        return Health(
+            is_controller_up=is_up,
+            is_accounting_up=is_up,
+            version="local",
+            skew_s=0.0,
+            findings=(),
+        )
+
+    def lay(self, run_dir: Path, files: Mapping[str, str], *, user: str) -> None:  # noqa: ARG002
+        """Make the run directory. Every job runs as the factory's own user here."""
+        run_directory.make(run_dir, files)
+
+    def submit(
+        self,
+        spec: JobSpec,
+        *,
+        key: str,
+        run_dir: Path,
+        user: str,  # noqa: ARG002
+        account: str,  # noqa: ARG002
+    ) -> Accepted | Rejected:
         """Queue a job; the same key gives the same job. Starts it at once where it fits."""
         with self._locked() as queue:
             known = queue.execute("SELECT * FROM job WHERE key = ?", [key]).fetchone()
@@ -83,11 +119,11 @@ class LocalScheduler:
                 if too_big:
                     return Rejected(too_big)
                 known = queue.execute(
-                    "INSERT INTO job (key, argv, environment, run_dir, cpus, memory_mb, gpus,"
+                    "INSERT INTO job (key, name, argv, environment, run_dir, cpus, memory_mb, gpus,"
                     " time_limit_s, state, reason, submitted_s)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'None', ?) RETURNING *",
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'None', ?) RETURNING *",
                     [
-                        key, json.dumps(spec.command), json.dumps(dict(spec.environment)),
+                        key, spec.name, json.dumps(spec.command), json.dumps(dict(spec.environment)),
                         str(run_dir), spec.cpus, spec.memory_mb, spec.gpus, spec.time_limit_s,
                         int(time.time()),
                     ],
@@ -122,7 +158,7 @@ class LocalScheduler:
             sights = tuple(_sight(row) for row in rows if row["key"] == keys[str(row["id"])])
             return Snapshot(sights, is_complete=True)
 
-    def usage(self, *, since_s: int) -> UsagePage:
+    def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:  # noqa: ARG002
         """Return rows of the jobs that ended since then. Lost jobs have no measured end: none."""
         with self._locked() as queue:
             self._advance(queue)
@@ -133,14 +169,25 @@ class LocalScheduler:
         usage = tuple(_usage(row) for row in rows)
         return UsagePage(usage, max([since_s, *(row.ended_s for row in usage)]))
 
+    def efforts(self, native_ids: Sequence[str]) -> Mapping[str, Effort]:
+        """Return what their supervisors measured of ended jobs."""
+        found = {}
+        for native_id in native_ids:
+            if native_id.isdigit():
+                ended = _record(self._job_folder(int(native_id)) / "ended.json")
+                if "cpu_s" in ended:
+                    found[native_id] = Effort(ended["cpu_s"], ended["max_rss_mb"], None)
+        return found
+
     def inventory(self) -> Inventory:
         """Return this machine with its slots."""
         with self._locked() as queue:
             self._advance(queue)
             running = queue.execute("SELECT * FROM job WHERE state = 'running'").fetchall()
+            waiting = queue.execute("SELECT gpus FROM job WHERE state = 'queued'").fetchall()
         node = Node(
             name=os.uname().nodename,
-            partition="local",
+            partition=PARTITION,
             state="idle" if not running else "mixed",
             cpus=self.cpus,
             cpus_used=sum(row["cpus"] for row in running),
@@ -148,7 +195,29 @@ class LocalScheduler:
             gpus=self.gpus,
             gpus_used=sum(row["gpus"] for row in running),
         )
-        return Inventory((node,))
+        partition = PartitionSeen(
+            name=PARTITION,
+            is_up=True,
+            is_default=True,
+            max_time_s=None,
+            default_time_s=None,
+            billing={},
+        )
+        queued = QueueSeen(
+            partition=PARTITION,
+            jobs_running=len(running),
+            jobs_waiting=len(waiting),
+            gpus_wanted=sum(row["gpus"] for row in waiting),
+        )
+        return Inventory((node,), (partition,), (queued,))
+
+    def limits(self) -> tuple[AccountSeen, ...]:
+        """Return nothing: there are no accounts here."""
+        return ()
+
+    def apply(self, steps: Sequence[AccountStep]) -> tuple[str, ...]:
+        """Refuse every change: there are no accounts here."""
+        return tuple(f"{step.verb} {step.account}: there are no accounts here." for step in steps)
 
     def logs(self, run_dir: Path, stream: str, *, offset: int, limit: int) -> Chunk:
         """Return a piece of a log in the run directory."""
@@ -363,7 +432,11 @@ def _usage(row: sqlite3.Row) -> UsageRow:
         nodes=1,
         cpus=row["cpus"],
         gpus=row["gpus"],
+        memory_mb=row["memory_mb"],
         state=row["state"],
+        name=row["name"],
+        user=getpass.getuser(),
+        partition=PARTITION,
         raw=json.dumps({name: row[name] for name in _PUBLIC}),
     )
 

@@ -5,7 +5,8 @@ run. It leaves the caller's session, so it outlives the worker that started it, 
 on FOLDER/lock for as long as it lives: whoever can take that lock knows it is gone. It writes
 
     started.json   {"pid", "at"}                                   when the job runs
-    ended.json     {"started_at", "at", "state", "reason", "exit_code"}   when nothing of it is left
+    ended.json     {"started_at", "at", "state", "reason", "exit_code", "cpu_s", "max_rss_mb"}
+                                                                   when nothing of it is left
 
 each whole or not at all. A file FOLDER/cancel makes it end the job. Times are whole epoch seconds.
 """
@@ -18,6 +19,7 @@ import ctypes
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -65,11 +67,12 @@ def supervise(folder: str, ready: int) -> None:
     os.write(ready, b"+")
     os.close(ready)
 
-    status, reason = watch(folder, job, pid, began)
+    most_kb = [0]
+    status, reason = watch(folder, job, pid, began, most_kb)
     clear(pid, grace_s=job["grace_s"] if reason else min(2.0, job["grace_s"]))
     if status is None:
         status = reap(pid)
-    write(folder, "ended.json", outcome(status, reason, started_at))
+    write(folder, "ended.json", outcome(status, reason, started_at) | effort(most_kb[0]))
 
 
 def outcome(status: int | None, reason: str, started_at: int) -> dict[str, Any]:
@@ -87,6 +90,19 @@ def outcome(status: int | None, reason: str, started_at: int) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "exit_code": code,
+    }
+
+
+def effort(most_kb: int) -> dict[str, Any]:
+    """Return what the ended processes used. We are the subreaper, so none of them is forgotten.
+
+    most_kb  the most memory seen of all at one time; of a job too short to be looked at, that of
+             its largest process
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
+        "max_rss_mb": -(-max(most_kb, used.ru_maxrss) // 1024),
     }
 
 
@@ -109,8 +125,10 @@ def spawn(job: dict[str, Any]) -> int:
     os._exit(127)
 
 
-def watch(folder: str, job: dict[str, Any], pid: int, began: float) -> tuple[int | None, str]:
-    """Wait for the end of the job, or for a reason to end it."""
+def watch(
+    folder: str, job: dict[str, Any], pid: int, began: float, most_kb: list[int]
+) -> tuple[int | None, str]:
+    """Wait for the end of the job, or for a reason to end it. most_kb[0]: memory seen in use."""
     cancel = os.path.join(folder, "cancel")
     ticks = 0
     while True:
@@ -123,8 +141,10 @@ def watch(folder: str, job: dict[str, Any], pid: int, began: float) -> tuple[int
             return None, "Cancelled"
         if time.monotonic() - began >= job["time_limit_s"]:
             return None, "TimeLimit"
-        if ticks % MEMORY_TICKS == 0 and memory_kb(pid) > job["memory_mb"] * 1024:
-            return None, "OutOfMemory"
+        if ticks % MEMORY_TICKS == 0:
+            most_kb[0] = max(most_kb[0], memory_kb(pid))
+            if most_kb[0] > job["memory_mb"] * 1024:
+                return None, "OutOfMemory"
 
 
 _statuses: dict[int, int] = {}

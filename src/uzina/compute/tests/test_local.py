@@ -49,11 +49,11 @@ def record(local, job, name):
 
 def test_the_same_key_gives_the_same_job_which_runs_once(local, run_dirs):
     key, folder = new_key(), run_dirs(1)
-    first = local.submit(script("echo ran >>count"), key=key, run_dir=folder)
-    second = local.submit(script("echo ran >>count"), key=key, run_dir=folder)
+    first = local.submit(script("echo ran >>count"), key=key, run_dir=folder, user="", account="")
+    second = local.submit(script("echo ran >>count"), key=key, run_dir=folder, user="", account="")
     wait_for(local, (first.native_id, key), JobState.DONE)
 
-    third = local.submit(script("echo ran >>count"), key=key, run_dir=folder)
+    third = local.submit(script("echo ran >>count"), key=key, run_dir=folder, user="", account="")
 
     assert first == second == third
     assert (folder / "count").read_text() == "ran\n"
@@ -63,7 +63,9 @@ def test_many_callers_at_once_with_one_key_make_one_job(local, run_dirs):
     key, folder, answers = new_key(), run_dirs(1), []
 
     def call():
-        answers.append(local.submit(script("echo ran >>count"), key=key, run_dir=folder))
+        answers.append(
+            local.submit(script("echo ran >>count"), key=key, run_dir=folder, user="", account="")
+        )
 
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
@@ -126,7 +128,9 @@ def test_a_small_job_does_not_overtake_a_large_one_that_waits(local, run_dirs):
 def test_a_job_larger_than_the_machine_is_rejected_with_what_it_has(
     local, run_dirs, changes, is_taken
 ):
-    answer = local.submit(script("true", **changes), key=new_key(), run_dir=run_dirs(1))
+    answer = local.submit(
+        script("true", **changes), key=new_key(), run_dir=run_dirs(1), user="", account=""
+    )
 
     assert isinstance(answer, Accepted if is_taken else Rejected)
     if not is_taken:

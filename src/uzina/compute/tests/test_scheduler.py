@@ -52,7 +52,8 @@ def now_s():
 
 def submitted(scheduler, spec, run_dir, key=None):
     key = key or new_key()
-    answer = scheduler.submit(spec, key=key, run_dir=run_dir)
+    scheduler.lay(run_dir, spec.files, user="")
+    answer = scheduler.submit(spec, key=key, run_dir=run_dir, user="", account="")
     assert isinstance(answer, Accepted)
     return answer.native_id, key
 
@@ -145,7 +146,9 @@ def test_a_program_that_is_not_there_says_so_in_its_log(scheduler, run_dir):
 
 
 def test_a_job_that_can_never_run_is_rejected_in_words(scheduler, run_dir):
-    answer = scheduler.submit(script("true", gpus=60), key=new_key(), run_dir=run_dir)
+    answer = scheduler.submit(
+        script("true", gpus=60), key=new_key(), run_dir=run_dir, user="", account=""
+    )
 
     assert isinstance(answer, Rejected)
     assert len(answer.reason) > 10
@@ -250,7 +253,7 @@ def test_a_job_is_not_taken_for_another_of_the_same_number(scheduler, run_dir):
 
 
 def test_logs_are_read_on_from_an_offset(scheduler, run_dir):
-    (run_dir / "logs").mkdir()
+    scheduler.lay(run_dir, {}, user="")
     (run_dir / "logs" / "stdout.log").write_bytes(b"0123456789")
 
     first = scheduler.logs(run_dir, "stdout", offset=0, limit=4)

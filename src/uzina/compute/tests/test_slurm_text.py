@@ -7,21 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from uzina.compute.adapters.slurm import (
-    LocalCommands,
-    Ran,
-    SlurmScheduler,
+from uzina.compute.adapters.commands import LocalCommands, Ran
+from uzina.compute.adapters.slurm import SlurmScheduler, batch_script, job_name, sbatch_argv
+from uzina.compute.adapters.slurm.jobs import (
     agree,
-    batch_script,
-    job_name,
-    key_of,
     read_records,
     read_sbatch,
-    read_sinfo,
     read_squeue,
     sacct_window,
-    sbatch_argv,
 )
+from uzina.compute.adapters.slurm.script import key_of
+from uzina.compute.adapters.slurm.site import read_sinfo
 from uzina.compute.ports import Accepted, Rejected, SchedulerDown, SchedulerRefused, Unknown
 from uzina.compute.rules import JobSpec, JobState
 from uzina.compute.tests.test_scheduler import is_gone

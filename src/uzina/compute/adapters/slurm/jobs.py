@@ -1,0 +1,247 @@
+"""Jobs as squeue and sacct tell of them: what to ask, and how to read the answers."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from uzina.compute.adapters.commands import Ran
+from uzina.compute.adapters.slurm.script import key_of
+from uzina.compute.ports import Accepted, Rejected, SchedulerDown, Unknown, UsageRow
+from uzina.compute.rules import ENDED, JobState, Sight
+
+QUEUE_FIELDS = "%i|%T|%r|%V|%S|%e|%j"
+RECORD_FIELDS = (
+    "JobID,State,ExitCode,Submit,Start,End,ElapsedRaw,NNodes,AllocTRES,ConsumedEnergyRaw,"
+    "Account,User,Partition,JobName"
+)
+TERMINAL = "CA,CD,F,TO,NF,OOM,PR,BF,DL,RQ"
+EVERY_STATE = f"{TERMINAL},PD,R,S"
+
+STATES = {
+    "PENDING": JobState.QUEUED,
+    "REQUEUED": JobState.QUEUED,
+    "REQUEUE_HOLD": JobState.QUEUED,
+    "SPECIAL_EXIT": JobState.QUEUED,
+    "RESV_DEL_HOLD": JobState.QUEUED,
+    "CONFIGURING": JobState.RUNNING,
+    "RUNNING": JobState.RUNNING,
+    "SUSPENDED": JobState.RUNNING,
+    "STOPPED": JobState.RUNNING,
+    "SIGNALING": JobState.RUNNING,
+    "STAGE_OUT": JobState.RUNNING,
+    "RESIZING": JobState.RUNNING,
+    "COMPLETING": JobState.RUNNING,
+    "COMPLETED": JobState.DONE,
+    "FAILED": JobState.FAILED,
+    "TIMEOUT": JobState.FAILED,
+    "OUT_OF_MEMORY": JobState.FAILED,
+    "DEADLINE": JobState.FAILED,
+    "BOOT_FAIL": JobState.FAILED,
+    "NODE_FAIL": JobState.FAILED,
+    "PREEMPTED": JobState.FAILED,
+    "LAUNCH_FAILED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+    "REVOKED": JobState.CANCELLED,
+}
+ENDINGS = {
+    "COMPLETED": "None",
+    "FAILED": "NonZeroExitCode",
+    "TIMEOUT": "TimeLimit",
+    "OUT_OF_MEMORY": "OutOfMemory",
+    "NODE_FAIL": "NodeFail",
+    "BOOT_FAIL": "NodeFail",
+    "PREEMPTED": "NodeFail",
+    "CANCELLED": "Cancelled",
+}
+MEASURED = {*ENDINGS, "REQUEUED", "DEADLINE"}
+"""The states of a run that is over; what it used is to be counted."""
+
+NOT_SENT = re.compile(
+    r"connect failure|Connection refused|Unable to process configuration file|cannot stat file"
+    r"|could not establish a configuration source|No such file or directory: 'sbatch'",
+    re.IGNORECASE,
+)
+AMBIGUOUS = re.compile(
+    r"timed out|Zero Bytes were transmitted|Unexpected message|Communication|Transport endpoint"
+    r"|Resource temporarily|temporarily unable|Protocol|Header lengths|broken pipe"
+    r"|Connection reset",
+    re.IGNORECASE,
+)
+REFUSAL = re.compile(r"error: (?:Batch job submission failed: )?(.+)")
+
+
+def squeue_argv() -> list[str]:
+    """Return the command that lists all jobs the controller still knows."""
+    return ["squeue", "-h", "-t", "all", "-o", QUEUE_FIELDS]
+
+
+def sacct_argv(*which: str) -> list[str]:
+    """Return the command that lists accounting rows, one a run, repeated runs too (-D)."""
+    return ["sacct", "-n", "-P", "-X", "-D", "-o", RECORD_FIELDS, *which]
+
+
+def sacct_window(since_s: int, states: str, until_s: int | None = None) -> list[str]:
+    """Return which rows to ask for: of everyone, since a time. -s needs -E to be honoured."""
+    until = "now" if until_s is None else f"uts{until_s}"
+    return ["-a", "-S", f"uts{max(0, since_s)}", "-E", until, "-s", states]
+
+
+def read_sbatch(ran: Ran, *, now_s: int) -> Accepted | Rejected | Unknown:
+    """Tell what became of a submission. Raises SchedulerDown when it never left this machine.
+
+    Slurm prints "id" or "id;cluster"; retry warnings may stand on stderr beside it. What is
+    neither an id, nor a known outage, nor a plain refusal is Unknown: the job may be queued.
+    """
+    if ran.code == 0 and (found := re.fullmatch(r"(\d+)(?:;\S+)?\s*", ran.stdout)):
+        return Accepted(found[1], now_s)
+    if ran.code is None or ran.code < 0 or AMBIGUOUS.search(ran.stderr):
+        return Unknown(ran.stderr.strip()[-500:])
+    if NOT_SENT.search(ran.stderr):
+        raise SchedulerDown(ran.stderr.strip()[-500:])
+    reasons = REFUSAL.findall(ran.stderr)
+    if ran.code == 1 and reasons:
+        return Rejected("; ".join(dict.fromkeys(one.strip() for one in reasons))[:500])
+    return Unknown(f"sbatch ended with {ran.code}: {(ran.stderr or ran.stdout).strip()[-500:]}")
+
+
+def read_squeue(text: str) -> list[Sight]:
+    """Read QUEUE_FIELDS. Lines that are no row of ours are passed over."""
+    sights = []
+    for line in text.splitlines():
+        parts = line.split("|", 6)
+        key = key_of(parts[-1])
+        if len(parts) != 7 or not key or not parts[3].isdigit():
+            continue
+        native_id, word, reason, submitted, started, ended, _name = parts
+        state = STATES.get(word)
+        if state is None:
+            continue
+        has_begun = state is not JobState.QUEUED
+        has_ended = has_begun and state is not JobState.RUNNING
+        sights.append(
+            Sight(
+                native_id=native_id,
+                key=key,
+                state=state,
+                # For waiting jobs Slurm's own reason; squeue's %S of those is only a forecast.
+                reason=ENDINGS.get(word, reason) if has_ended else reason,
+                submitted_s=int(submitted),
+                started_s=_number(started) if has_begun else None,
+                ended_s=_number(ended) if has_ended else None,
+                exit_code=None,
+            )
+        )
+    return sights
+
+
+def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
+    """Read RECORD_FIELDS: the measurement if there is one, and the sight of a job that has a key.
+
+    Lines that are no row, and states Slurm has not told us of, are passed over.
+    """
+    for line in text.splitlines():
+        parts = line.split("|", RECORD_FIELDS.count(","))
+        if len(parts) != RECORD_FIELDS.count(",") + 1 or not parts[3].isdigit():
+            continue
+        native_id, words, code, submitted, started, ended, elapsed, nodes, tres, energy = parts[:10]
+        account, user, partition, name = parts[10:]
+        word, key = (words.split() or [""])[0], key_of(name)
+        state = STATES.get(word)
+        if state is None:
+            continue
+        allocated = _tres(tres)
+        start_s, end_s = _number(started), _number(ended)
+        if not allocated:
+            start_s = None  # refused or cancelled while it waited: sacct may repeat the submit time
+        sight = Sight(
+            native_id=native_id,
+            key=key,
+            state=state,
+            reason=ENDINGS.get(word, word),
+            submitted_s=int(submitted),
+            started_s=start_s,
+            ended_s=end_s,
+            exit_code=_exit_code(code) if end_s is not None else None,
+        )
+        row = None
+        if end_s is not None and word in MEASURED:
+            row = UsageRow(
+                native_id=native_id,
+                key=key,
+                submitted_s=int(submitted),
+                started_s=start_s,
+                ended_s=end_s,
+                suspended_s=_suspended_s(start_s, end_s, _number(elapsed)),
+                nodes=_number(nodes) or 0,
+                cpus=allocated.get("cpu", 0),
+                gpus=allocated.get("gres/gpu", 0),
+                memory_mb=allocated.get("mem", 0),
+                energy_j=_number(energy) or None,
+                state=word,
+                raw=line,
+                name=name,
+                account=account,
+                user=user,
+                partition=partition,
+            )
+        yield row, sight if key else None
+
+
+def _suspended_s(started_s: int | None, ended_s: int, elapsed_s: int | None) -> int:
+    """Return for how long a run was suspended: what Slurm's elapsed time leaves out."""
+    if started_s is None or elapsed_s is None:
+        return 0
+    return max(0, ended_s - started_s - elapsed_s)
+
+
+def agree(queued: Sequence[Sight], recorded: Sequence[Sight]) -> list[Sight]:
+    """Merge what the controller and the accounting say of jobs.
+
+    The controller knows first what waits and runs; only accounting ends a job, because it has
+    the times and the exit code. It may be a moment late, or away: until then an ended job counts
+    as running. Of a job that ran several times the last run counts.
+    """
+    last = {sight.native_id: sight for sight in recorded}
+    merged = dict(last)
+    for sight in queued:
+        known = last.get(sight.native_id)
+        if sight.state not in ENDED:
+            merged[sight.native_id] = sight
+        elif known is None or known.state not in ENDED or known.ended_s is None:
+            begun = JobState.QUEUED if sight.started_s is None else JobState.RUNNING
+            merged[sight.native_id] = replace(sight, state=begun, reason="Unmeasured", ended_s=None)
+    return list(merged.values())
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _exit_code(text: str) -> int | None:
+    """Read Slurm's "code:signal" as a shell would show it."""
+    code, _colon, number = text.partition(":")
+    if not (code.isdigit() and number.isdigit()):
+        return None
+    return int(code) if number == "0" else 128 + int(number)
+
+
+def _tres(text: str) -> dict[str, int]:
+    """Read "cpu=2,gres/gpu=1,mem=4000M": counts, and memory in MiB."""
+    found = {}
+    for name, _equals, value in (part.partition("=") for part in text.split(",")):
+        if name == "mem":
+            found[name] = _mebibytes(value)
+        elif value.isdigit():
+            found[name] = int(value)
+    return found
+
+
+def _mebibytes(text: str) -> int:
+    """Read Slurm's "100M", "2G", "1.50T"; without a letter it is MiB."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTP]?)", text)
+    if not found:
+        return 0
+    return int(
+        float(found[1])
+        * {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}[found[2]]
+    )
