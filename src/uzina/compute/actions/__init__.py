@@ -5,7 +5,7 @@ and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
 from uzina.compute.actions.accounts import map_person
-from uzina.compute.actions.chains import chain_on, note_effort, release
+from uzina.compute.actions.chains import chain_on, note_effort, postpone_effort, release
 from uzina.compute.actions.clusters import (
     begin_poll,
     count,
@@ -33,22 +33,36 @@ from uzina.compute.actions.maintenance import (
     promise_notices,
 )
 from uzina.compute.actions.sessions import issue_ticket, use_ticket
-from uzina.compute.actions.usage import measure, settle
+from uzina.compute.actions.usage import (
+    READING_TAKES,
+    ask_sweep,
+    begin_reading,
+    end_reading,
+    go_on_reading,
+    measure,
+    promise_sweep,
+    settle,
+)
 
 __all__ = [
+    "READING_TAKES",
     "Turn",
     "Window",
     "abandon",
     "accept",
     "announce",
+    "ask_sweep",
     "begin_attempt",
     "begin_poll",
+    "begin_reading",
     "cancel",
     "cancel_maintenance",
     "chain_on",
     "change",
     "count",
+    "end_reading",
     "forget_samples",
+    "go_on_reading",
     "issue_ticket",
     "map_person",
     "mark",
@@ -59,7 +73,9 @@ __all__ = [
     "observe",
     "postpone",
     "postpone_cancel",
+    "postpone_effort",
     "promise_notices",
+    "promise_sweep",
     "reject",
     "release",
     "rerun",

@@ -1,7 +1,7 @@
 """What follows the end of a job: the next link of a chain, and the jobs that waited for it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from uzina.compute import queries, rules
@@ -103,3 +103,15 @@ def note_effort(job: Job, *, efforts: Sequence[Effort]) -> Job:
     }
     job.save(update_fields=["effort"])
     return job
+
+
+@action
+def postpone_effort(job: Job, *, now: datetime) -> None:
+    """Promise to ask again what a job's processes used, which the cluster could not tell."""
+    promise(
+        "compute.measure_effort",
+        key=f"effort:{job.code}:{int(now.timestamp())}",
+        now=now,
+        after=timedelta(minutes=1),
+        job=job.code,
+    )

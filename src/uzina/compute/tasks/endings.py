@@ -6,6 +6,7 @@ from typing import Any
 from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.adapters import leavings, run_directory
 from uzina.compute.models import Job
+from uzina.compute.ports import SchedulerDown
 
 
 def follow_up(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
@@ -17,7 +18,7 @@ def follow_up(*, event: str, subject: str, facts: dict[str, Any], now: datetime)
         _chain(job, now=now)
     for waiting in queries.waiting_for(queries.job(subject)):
         actions.release(waiting, now=now)
-    _measure(job)
+    measure_effort(job=subject, now=now)
 
 
 def _chain(job: Job, *, now: datetime) -> None:
@@ -32,9 +33,15 @@ def _chain(job: Job, *, now: datetime) -> None:
     )
 
 
-def _measure(job: Job) -> None:
+def measure_effort(*, job: str, now: datetime) -> None:
     """Keep what the job's processes used, where the cluster knows it."""
-    ids = [run.native_id for run in queries.usage_of(job) if run.started_at is not None]
-    if ids and not job.effort:
+    found = queries.job(job)
+    ids = [run.native_id for run in queries.usage_of(found) if run.started_at is not None]
+    if not ids or found.effort:
+        return
+    try:
         known = adapters.scheduler().efforts(ids)
-        actions.note_effort(job, efforts=[known[one] for one in ids if one in known])
+    except SchedulerDown:
+        actions.postpone_effort(found, now=now)
+    else:
+        actions.note_effort(found, efforts=[known[one] for one in ids if one in known])
