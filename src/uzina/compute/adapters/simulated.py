@@ -120,6 +120,7 @@ class BatchSystem:
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)  # noqa: S311 - faults, not secrets
         self.works: list[Work] = []
+        self.at_work: list[Work] = []
         self.records: list[Record] = []
         self.accounts: dict[str, Account] = {self.account: Account("root")}
         self.next_id = 1
@@ -196,13 +197,16 @@ class BatchSystem:
             for number, last_s in enumerate(lasts)
         ]
         self.works.append(work)
+        self.at_work.append(work)
         return work
 
     def open_works(self) -> list[Work]:
         """Return the jobs there is still something to do for."""
-        return [work for work in self.works if work.is_open]
+        self.at_work = [work for work in self.at_work if work.is_open]
+        return self.at_work
 
     def running(self) -> Iterator[tuple[Work, Unit]]:
+        """Yield what runs."""
         for work in self.open_works():
             for unit in work.units:
                 if unit.state is JobState.RUNNING:
