@@ -229,15 +229,18 @@ class Scheduler(Protocol):
     def cancel(self, native_ids: Sequence[str]) -> None:
         """End jobs, whoever owns them. Ended and unknown ones are passed over in silence."""
 
+    def jobs_of_account(self, account: str) -> tuple[str, ...]:
+        """Return the native ids of all jobs that wait or run for an account, ours or not."""
+
     def status(self, jobs: Sequence[tuple[str, str]], *, since_s: int) -> Snapshot:
         """Return what is known of jobs given as (native_id, key), in at most two calls.
 
         An array is one sight: waiting while none of its tasks began, running while any may run.
         """
 
-    def usage(self, *, since_s: int) -> UsagePage:
-        """Return what was used by all jobs of the cluster that ended at or after since_s, ours or
-        not. Rows may come again.
+    def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:
+        """Return what was used by all jobs of the cluster that ended in [since_s, until_s], ours or
+        not; None is now. Rows may come again.
         """
 
     def efforts(self, native_ids: Sequence[str]) -> Mapping[str, Effort]:

@@ -5,6 +5,7 @@ and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
 from uzina.compute.actions.accounts import map_person
+from uzina.compute.actions.bursts import accept_many, begin_attempts
 from uzina.compute.actions.chains import chain_on, note_effort, postpone_effort, release
 from uzina.compute.actions.clusters import (
     begin_poll,
@@ -32,6 +33,17 @@ from uzina.compute.actions.maintenance import (
     change,
     promise_notices,
 )
+from uzina.compute.actions.reconciling import (
+    WRITING,
+    ask_repair,
+    begin_writing,
+    count_in,
+    end_writing,
+    look_soon,
+    note_looked,
+    note_totals,
+    open_accounts,
+)
 from uzina.compute.actions.sessions import issue_ticket, use_ticket
 from uzina.compute.actions.usage import (
     READING_TAKES,
@@ -46,31 +58,42 @@ from uzina.compute.actions.usage import (
 
 __all__ = [
     "READING_TAKES",
+    "WRITING",
     "Turn",
     "Window",
     "abandon",
     "accept",
+    "accept_many",
     "announce",
+    "ask_repair",
     "ask_sweep",
     "begin_attempt",
+    "begin_attempts",
     "begin_poll",
     "begin_reading",
+    "begin_writing",
     "cancel",
     "cancel_maintenance",
     "chain_on",
     "change",
     "count",
+    "count_in",
     "end_reading",
+    "end_writing",
     "forget_samples",
     "go_on_reading",
     "issue_ticket",
+    "look_soon",
     "map_person",
     "mark",
     "measure",
     "note_answer",
     "note_effort",
+    "note_looked",
     "note_silence",
+    "note_totals",
     "observe",
+    "open_accounts",
     "postpone",
     "postpone_cancel",
     "postpone_effort",

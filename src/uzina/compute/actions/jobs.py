@@ -73,7 +73,7 @@ def submit(
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for one in spec.inputs:
         catalogue.usable_version(by, one.dataset, one.version)
-    amount = rules.hold_amount(spec, queries.tariff(now=now))
+    amount = rules.hold_amount(spec, queries.tariff(spec.partition, now=now))
     allocation = queries.open_allocation(project, amount=amount, now=now)
 
     try:

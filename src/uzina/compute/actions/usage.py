@@ -13,7 +13,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from uzina.compute import queries, rules
@@ -22,17 +22,25 @@ from uzina.compute.actions.endings import close, locked
 from uzina.compute.models import Cluster, Job, SiteAccount, Usage
 from uzina.compute.ports import UsagePage, UsageRow
 from uzina.core.db import action
+from uzina.core.errors import NotAllowed
 from uzina.core.log import log
+from uzina.core.promises import promise
+from uzina.core.text import _
 from uzina.ledger import actions as ledger
 from uzina.ledger import queries as ledger_queries
 from uzina.ledger import rules as ledger_rules
 from uzina.ledger.models import Transfer
+from uzina.people import access as people_access
+from uzina.people.models import Person
 
 PIECE = 2000
 """Rows in one transaction: the statements around them cost little then, and the locks are held
 for a fraction of a second."""
 
 RAW_LONGEST = 2000
+
+READING_TAKES = timedelta(minutes=2)
+"""Longer than one window takes to be asked for and kept: commands are stopped after 30 s."""
 
 
 def measure(cluster: Cluster, *, page: UsagePage, now: datetime) -> int:
@@ -357,6 +365,57 @@ def _is_of(job: Job, row: UsageRow) -> bool:
     return row.native_id == job.native_id or row.native_id.startswith(
         (f"{job.native_id}_", f"{job.native_id}+")
     )
+
+
+@action
+def begin_reading(cluster: Cluster, *, now: datetime) -> bool:
+    """Take the turn to read usage; False while somebody reads, or when it was read a moment ago.
+
+    Who takes it and dies is waited for until READING_TAKES has passed.
+    """
+    cluster = Cluster.objects.select_for_update(no_key=True).get(pk=cluster.pk)
+    if cluster.usage_next_at is not None and now < cluster.usage_next_at:
+        return False
+    cluster.usage_next_at = now + READING_TAKES
+    cluster.save(update_fields=["usage_next_at"])
+    return True
+
+
+@action
+def end_reading(cluster: Cluster, *, next_at: datetime, swept_at: datetime | None = None) -> None:
+    """Give the turn to read usage back, and say when it may be read next."""
+    cluster.usage_next_at = next_at
+    if swept_at is not None:
+        cluster.swept_at = swept_at
+    cluster.save(update_fields=["usage_next_at", "swept_at"])
+
+
+@action
+def promise_sweep(*, now: datetime, after: timedelta) -> None:
+    """Promise that the usage of the last week is read again."""
+    moment = int((now + after).timestamp()) // 60
+    promise("compute.sweep", key=f"sweep:{moment}", now=now, after=after)
+
+
+@action
+def ask_sweep(cluster: Cluster, *, by: Person | None, now: datetime) -> None:
+    """Have the usage of the last week read again, on request.
+
+    Raises NotAllowed usage.sweep.not_operator.
+    """
+    if not people_access.is_operator(by):
+        raise NotAllowed(
+            "usage.sweep.not_operator",
+            _("Only an operator of the factory can have usage read again."),
+        )
+    log("cluster.sweep_asked", cluster.slug, by=by, now=now)
+    promise_sweep(now=now, after=timedelta())
+
+
+@action
+def go_on_reading(cluster: Cluster, *, until: datetime) -> None:
+    """Keep the turn for another window of a long read."""
+    Cluster.objects.filter(pk=cluster.pk).update(usage_next_at=until)
 
 
 @action

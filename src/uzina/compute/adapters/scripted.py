@@ -156,7 +156,7 @@ class ScriptedScheduler(BatchSystem):
         is_forgotten = work.is_lost or self.clock > ended_s + FORGET_S or self.draw("gone")
         return None if is_forgotten else replace(sight, reason="Unmeasured")
 
-    def usage(self, *, since_s: int) -> UsagePage:
+    def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:  # noqa: ARG002
         """Return the records that are there by now, in the cluster's time; the cursor in ours."""
         self._speak(accounting=True)
         rows = []
@@ -189,6 +189,11 @@ class ScriptedScheduler(BatchSystem):
             (PartitionSeen("gpu", True, True, None, 3600, {"gres/gpu": 1.0}),),
             (QueueSeen("gpu", len(running), len(waiting), sum(work.gpus for work in waiting)),),
         )
+
+    def jobs_of_account(self, account: str) -> tuple[str, ...]:
+        """Return the ids of the jobs of an account."""
+        self._speak()
+        return tuple(work.native_id for work in self.open_works() if work.account == account)
 
     def limits(self) -> tuple[AccountSeen, ...]:
         """Return the accounts below the factory's own."""

@@ -110,7 +110,7 @@ def price(project: Project, *, spec: rules.JobSpec, by: Person | None, now: date
     would be refused with.
     """
     site_user(by)
-    amount = rules.hold_amount(spec, tariff(now=now))
+    amount = rules.hold_amount(spec, tariff(spec.partition, now=now))
     allocation = open_allocation(project, amount=amount, now=now)
     free = ledger.balance(allocation).free
     ledger_rules.check_hold(

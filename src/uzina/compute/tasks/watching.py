@@ -1,5 +1,6 @@
 """Following the cluster: what became of jobs, what they used."""
 
+import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,26 +10,49 @@ from uzina.compute.models import Cluster, Job
 from uzina.compute.ports import Scheduler, SchedulerDown
 from uzina.compute.rules import JobState, Sight, Wanted
 
-OVERLAP_S = 3600
-"""How far usage is read again. With none, 36 of 60 jobs were missed around an outage of
-slurmdbd; see docs/decisions/0004."""
 SILENT_EVERY = timedelta(seconds=10)
 """A controller that is away costs each command 9 s: ask seldom enough for other work to go on."""
+WINDOW_S = 86_400
+"""How much time is read at once, so that a long absence fits in memory: a day of a busy cluster is
+some ten thousand rows."""
+SWEEP_S = 7 * 86_400
+"""How far the nightly sweep, and the first look at a cluster, go back."""
 
 
 def watch(*, now: datetime) -> None:
     """Ask the cluster about all open jobs in one go, measure what ended, settle it."""
     cluster = queries.cluster()
     jobs = queries.unsettled(cluster)
-    if not jobs or not _is_turn(cluster, now=now):
-        return
     batch = adapters.scheduler()
+    # Where there are accounts, people submit past the portal too.
+    is_due = batch.has_accounts and not _is_before(now, cluster.usage_next_at)
+    if not (jobs or is_due) or not _is_turn(cluster, now=now):
+        return
     try:
-        _follow(batch, cluster, jobs, now=now)
+        if jobs:
+            _follow(batch, cluster, jobs, now=now)
+        _measure(batch, cluster, now=now)
     except SchedulerDown as down:
         actions.note_silence(cluster, detail=str(down), now=now)
     else:
         actions.note_answer(cluster, now=now)
+
+
+def sweep(*, now: datetime) -> None:
+    """Read the usage of the last week again, whole: what came late, or was measured otherwise."""
+    cluster = queries.cluster()
+    batch = adapters.scheduler()
+    try:
+        is_done = _read(batch, cluster, since_s=int(now.timestamp()) - SWEEP_S, now=now, whole=True)
+    except SchedulerDown as down:
+        actions.note_silence(cluster, detail=str(down), now=now)
+        is_done = False
+    if not is_done:
+        actions.promise_sweep(now=now, after=timedelta(minutes=1))
+
+
+def _is_before(now: datetime, moment: datetime | None) -> bool:
+    return moment is not None and now < moment
 
 
 def _is_turn(cluster: Cluster, *, now: datetime) -> bool:
@@ -56,14 +80,53 @@ def _follow(batch: Scheduler, cluster: Cluster, jobs: list[Job], *, now: datetim
                 batch.cancel([step.sight.native_id])
             elif step.verb != "observe" or _is_news(open_jobs[step.key], step.sight):
                 actions.observe(open_jobs[step.key], step=step, now=now)
-    if not (ended := [job for job in queries.unsettled(cluster) if not job.is_open]):
+
+
+def _measure(batch: Scheduler, cluster: Cluster, *, now: datetime) -> None:
+    """Read the usage since the last look and settle what ended."""
+    ended = [job for job in queries.unsettled(cluster) if not job.is_open]
+    if not ended and not batch.has_accounts:
         return
-    oldest_s = min(int((job.ended_at or now).timestamp()) for job in ended)
-    cursor_s = min(cluster.usage_cursor_s or oldest_s, oldest_s)
-    page = batch.usage(since_s=cursor_s - OVERLAP_S)
-    actions.measure(cluster, page=page, now=now)
-    for job in ended:
-        actions.settle(job, now=now)
+    since_s = cluster.usage_cursor_s
+    if ended:
+        oldest_s = min(int((job.ended_at or now).timestamp()) for job in ended)
+        since_s = min(since_s or oldest_s, oldest_s)
+    since_s = since_s or int(now.timestamp()) - SWEEP_S
+    overlap_s = settings.UZINA.scheduler.usage_overlap_s
+    if _read(batch, cluster, since_s=since_s - overlap_s, now=now):
+        cluster.refresh_from_db(fields=["usage_cursor_s"])
+        for job in ended:
+            actions.settle(job, now=now)
+
+
+def _read(
+    batch: Scheduler, cluster: Cluster, *, since_s: int, now: datetime, whole: bool = False
+) -> bool:
+    """Read usage, a window at a time; False when it is not our turn.
+
+    One sacct at a time: it holds the accounting database up, and a thousand of them have brought
+    one down. It rests for five times as long as it took.
+    """
+    if not actions.begin_reading(cluster, now=now):
+        return False
+    began = time.monotonic()
+    rest = timedelta(seconds=settings.UZINA.scheduler.poll_s)
+    is_read = False
+    try:
+        while not is_read:
+            until_s = since_s + WINDOW_S
+            is_read = until_s >= int(now.timestamp())
+            page = batch.usage(since_s=since_s, until_s=None if is_read else until_s)
+            actions.measure(cluster, page=page, now=now)
+            since_s = until_s
+            took = timedelta(seconds=time.monotonic() - began)
+            if not is_read:
+                actions.go_on_reading(cluster, until=now + took + actions.READING_TAKES)
+    finally:
+        took = timedelta(seconds=time.monotonic() - began)
+        swept_at = now if whole and is_read else None
+        actions.end_reading(cluster, next_at=now + max(rest, took * 6), swept_at=swept_at)
+    return True
 
 
 def _wanted(job: Job) -> Wanted:
