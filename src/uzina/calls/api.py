@@ -20,6 +20,7 @@ from uzina.core.http import told
 from uzina.core.idempotency import keyed
 from uzina.core.inputs import Amount, Count, Line, Paragraphs
 from uzina.core.paging import Page, paged
+from uzina.ledger.rules import AtExhaustion
 from uzina.people import access as people_access
 from uzina.people import rules as people_rules
 from uzina.people.models import Organisation
@@ -80,6 +81,7 @@ class ModeOut(Schema):
     answer_days: int
     report_months: int
     is_extendable: bool
+    at_exhaustion: AtExhaustion
     sections: list[str]
     sources: dict[str, str]
 
@@ -123,6 +125,7 @@ def list_modes(request: HttpRequest) -> list[ModeOut]:
             answer_days=mode.answer_days,
             report_months=mode.report_months,
             is_extendable=mode.is_extendable,
+            at_exhaustion=mode.at_exhaustion,
             sections=list(mode.sections),
             sources=dict(mode.sources),
         )

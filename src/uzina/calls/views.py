@@ -104,6 +104,7 @@ def call(request: HttpRequest, slug: str) -> HttpResponse:
             gettext("Extension"),
             gettext("Possible") if mode.is_extendable else gettext("Not possible"),
         ),
+        (gettext("When the hours are spent"), gettext(mode.at_exhaustion.label)),
         (
             gettext("Final report"),
             ngettext(

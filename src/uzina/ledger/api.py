@@ -23,7 +23,7 @@ LINES = 1000
 
 
 class BalanceOut(Schema):
-    """granted = free + held + spent + expired - overrun."""
+    """granted = free + held + spent + expired - overrun - overdraft."""
 
     granted: int
     free: int
@@ -31,6 +31,7 @@ class BalanceOut(Schema):
     spent: int
     expired: int
     overrun: int
+    overdraft: int
 
 
 class AllocationOut(Schema):
@@ -39,6 +40,7 @@ class AllocationOut(Schema):
     resource: str
     unit: str
     state: rules.AllocationState
+    policy: rules.AtExhaustion
     starts_at: datetime
     ends_at: datetime
     balance: BalanceOut
@@ -189,6 +191,7 @@ def _shown(rows: list[Allocation], request: SignedIn) -> list[dict[str, Any]]:
             "resource": row.resource.slug,
             "unit": row.resource.unit,
             "state": row.state,
+            "policy": row.policy,
             "starts_at": row.starts_at,
             "ends_at": row.ends_at,
             "balance": balances[row.pk],

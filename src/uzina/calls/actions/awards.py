@@ -170,6 +170,7 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         amount=award.gpu_ms,
         starts_at=award.starts_at,
         ends_at=award.ends_at,
+        policy=application.call.mode.at_exhaustion,
         key=f"award:{award.code}",
         by=by,
         now=now,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
+from uzina.ledger.rules import AtExhaustion
 from uzina.people.rules import Related, size_class
 
 LANGUAGES = ("en", "ro")
@@ -75,6 +76,7 @@ class Mode:
     answer_days: int
     report_months: int
     is_extendable: bool
+    at_exhaustion: AtExhaustion
     sections: tuple[str, ...]
     rules: tuple[Rule, ...]
     sources: Mapping[str, str]
@@ -269,6 +271,7 @@ def parse_mode(raw: Mapping[str, Any]) -> Mode:
         answer_days=reader.count("answer_days", 366),
         report_months=reader.count("report_months", 24),
         is_extendable=reader.flag("is_extendable"),
+        at_exhaustion=reader.at_exhaustion(),
         sections=reader.some_of("sections", SECTIONS),
         rules=tuple(reader.rules()),
         sources=reader.sources(),
@@ -333,6 +336,12 @@ class _Reader:
         if not isinstance(value, bool):
             self.wrong(key, _("Write true or false."))
         return value is True
+
+    def at_exhaustion(self) -> AtExhaustion:
+        """Return what happens when the hours end; a mode that does not say lets jobs finish."""
+        if "at_exhaustion" not in self.raw:
+            return AtExhaustion.FINISH
+        return AtExhaustion(self.one_of("at_exhaustion", tuple(map(str, AtExhaustion))))
 
     def day(self, key: str) -> date:
         try:

@@ -522,6 +522,19 @@ def test_accepting_opens_a_project_and_grants_its_hours(award, ana, org):
     assert accepted.report_due_at.isoformat() == "2027-05-23T09:01:00+00:00"
 
 
+@pytest.mark.parametrize("policy", ["finish", "slow", "stop", None])
+def test_the_hours_come_to_their_end_as_the_call_says(award, ana, policy):
+    call = award.application.call
+    call.rules["at_exhaustion"] = policy
+    if policy is None:
+        del call.rules["at_exhaustion"]
+    call.save()
+
+    actions.accept(award, by=ana, now=NOW)
+
+    assert Allocation.objects.get().policy == (policy or "finish")
+
+
 def test_accepting_twice_gives_one_project_and_one_allocation(award, ana):
     first = actions.accept(award, by=ana, now=NOW)
     before = traces()

@@ -53,6 +53,7 @@ def test_the_whole_way_from_a_call_to_a_project_on_pages(call, org, ana, assesso
     assert "Playground 2026" in startup.get("/calls/").content.decode()
     shown = startup.get("/calls/playground/").content.decode()
     assert "5,000 GPU-hours" in shown
+    assert "Jobs that run may finish, no new one starts" in shown
     assert "you qualify, because" in startup.get("/calls/playground/apply/").content.decode()
     started = startup.post("/calls/playground/apply/", {"organisation": org.code})
     assert started.status_code == 302

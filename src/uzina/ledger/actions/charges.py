@@ -9,6 +9,7 @@ from uzina.core.db import action
 from uzina.core.log import log
 from uzina.ledger import rules
 from uzina.ledger.actions.books import Booking, by_allocation, left_of, locked, post
+from uzina.ledger.actions.warnings import tell
 from uzina.ledger.models import Account, Allocation, Transfer
 from uzina.ledger.rules import AccountKind, TransferKind
 from uzina.people.models import Person
@@ -61,6 +62,7 @@ def charge(
         found.append(transfer)
     post(booking)
     for pk, (amount, count) in booked.items():
+        tell(allocations[pk], accounts[pk], now=now)
         log("allocation.charged", allocations[pk].code, by=by, now=now, amount=amount, count=count)
     return found
 

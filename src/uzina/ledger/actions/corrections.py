@@ -8,6 +8,7 @@ from uzina.core.log import log
 from uzina.core.text import _
 from uzina.ledger import access, rules
 from uzina.ledger.actions.books import Booking, balance_of, locked_allocation, move_to, post, posted
+from uzina.ledger.actions.warnings import untell
 from uzina.ledger.models import Allocation, Transfer
 from uzina.ledger.rules import AccountKind, AllocationState, TransferKind
 from uzina.people.models import Person
@@ -50,6 +51,7 @@ def top_up(
         reason=reason,
     )
     post(booking)
+    untell(allocation, accounts)
     log("allocation.topped_up", allocation.code, by=by, now=now, amount=amount, reason=reason)
     return transfer
 
@@ -91,6 +93,7 @@ def overdraw(
         reason=reason,
     )
     post(booking)
+    untell(allocation, accounts)
     log("allocation.overdrawn", allocation.code, by=by, now=now, amount=amount, reason=reason)
     return transfer
 
@@ -132,6 +135,7 @@ def refund(
         reason=reason,
     )
     post(booking)
+    untell(allocation, accounts)
     log("allocation.refunded", allocation.code, by=by, now=now, amount=amount, reason=reason)
     return transfer
 

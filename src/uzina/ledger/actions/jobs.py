@@ -23,6 +23,7 @@ from uzina.ledger.actions.books import (
     settled_parts,
     settlement,
 )
+from uzina.ledger.actions.warnings import tell
 from uzina.ledger.models import Account, Allocation, Transfer
 from uzina.ledger.rules import AccountKind, AllocationState, TransferKind
 from uzina.people.models import Person
@@ -138,6 +139,8 @@ def _settle_batch(
             settled = _settle_one(booking, hold, used, allocation, accounts[allocation.pk])
         found.append(settled)
     post(booking)
+    for pk, row in allocations.items():
+        tell(row, accounts[pk], now=now)
     return found
 
 

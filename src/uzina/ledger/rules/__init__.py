@@ -45,6 +45,7 @@ from uzina.ledger.rules.kinds import (
 )
 from uzina.ledger.rules.splits import Charge, Chargeable, Division, Settlement, divide, settle
 from uzina.ledger.rules.statements import Line, Movement, csv_cell, lines, thinned
+from uzina.ledger.rules.warnings import SLOW_FROM, is_slow, level
 
 __all__ = [
     "ALLOCATION",
@@ -55,6 +56,7 @@ __all__ = [
     "MARK",
     "MAY_BE_NEGATIVE",
     "REASON_LONGEST",
+    "SLOW_FROM",
     "SUBJECT_LONGEST",
     "WARN_AT",
     "WAYS",
@@ -89,7 +91,9 @@ __all__ = [
     "divide",
     "fingerprint",
     "hours",
+    "is_slow",
     "is_within",
+    "level",
     "lines",
     "settle",
     "thinned",

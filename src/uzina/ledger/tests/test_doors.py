@@ -76,6 +76,7 @@ def test_the_api_shows_an_allocation_with_its_balance(api, ana, allocation, proj
         "resource": "gpu-hours",
         "unit": "gpu_ms",
         "state": "active",
+        "policy": "finish",
         "balance": {
             "granted": 100 * HOUR,
             "free": 98 * HOUR,
@@ -83,6 +84,7 @@ def test_the_api_shows_an_allocation_with_its_balance(api, ana, allocation, proj
             "spent": 2 * HOUR,
             "expired": 0,
             "overrun": 0,
+            "overdraft": 0,
         },
         "allowed": [],
     }
