@@ -15,12 +15,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from uzina.compute.adapters import run_directory, supervisor
+from uzina.compute.adapters.arrays import together
 from uzina.compute.ports import (
     Accepted,
     Chunk,
@@ -36,12 +38,15 @@ from uzina.compute.ports import (
     UsagePage,
     UsageRow,
 )
-from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight
+from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight, read_array
 
 SCHEMA = """
     CREATE TABLE IF NOT EXISTS job (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        key TEXT NOT NULL UNIQUE,
+        key TEXT NOT NULL,
+        array INTEGER,
+        task INTEGER NOT NULL DEFAULT -1,
+        at_once INTEGER NOT NULL DEFAULT 0,
         name TEXT NOT NULL,
         argv TEXT NOT NULL,
         environment TEXT NOT NULL,
@@ -56,8 +61,10 @@ SCHEMA = """
         submitted_s INTEGER NOT NULL,
         started_s INTEGER,
         ended_s INTEGER,
-        exit_code INTEGER
+        exit_code INTEGER,
+        UNIQUE (key, task)
     );
+    CREATE INDEX IF NOT EXISTS job_of_array ON job (array) WHERE array IS NOT NULL;
     CREATE INDEX IF NOT EXISTS job_open ON job (id) WHERE state IN ('queued', 'running');
     CREATE INDEX IF NOT EXISTS job_ended ON job (ended_s);
 """
@@ -113,21 +120,14 @@ class LocalScheduler:
     ) -> Accepted | Rejected:
         """Queue a job; the same key gives the same job. Starts it at once where it fits."""
         with self._locked() as queue:
-            known = queue.execute("SELECT * FROM job WHERE key = ?", [key]).fetchone()
+            first = "SELECT * FROM job WHERE key = ? ORDER BY id LIMIT 1"
+            known = queue.execute(first, [key]).fetchone()
             if known is None:
                 too_big = self._too_big(spec)
                 if too_big:
                     return Rejected(too_big)
-                known = queue.execute(
-                    "INSERT INTO job (key, name, argv, environment, run_dir, cpus, memory_mb, gpus,"
-                    " time_limit_s, state, reason, submitted_s)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'None', ?) RETURNING *",
-                    [
-                        key, spec.name, json.dumps(spec.command), json.dumps(dict(spec.environment)),
-                        str(run_dir), spec.cpus, spec.memory_mb, spec.gpus, spec.time_limit_s,
-                        int(time.time()),
-                    ],
-                ).fetchone()  # fmt: skip
+                _enqueue(queue, spec, key=key, run_dir=run_dir)
+                known = queue.execute(first, [key]).fetchone()
                 self._advance(queue)
             return Accepted(str(known["id"]), known["submitted_s"])
 
@@ -136,7 +136,7 @@ class LocalScheduler:
         with self._locked() as queue:
             self._advance(queue)
             rows = queue.execute("SELECT * FROM job WHERE key = ?", [key])
-            return [_sight(row) for row in rows]
+            return together(_sight(row) for row in rows)
 
     def cancel(self, native_ids: Sequence[str]) -> None:
         """Take waiting jobs from the queue and have running ones ended by their supervisors."""
@@ -155,8 +155,8 @@ class LocalScheduler:
             self._advance(queue)
             keys = dict(jobs)
             rows = self._rows(queue, list(keys))
-            sights = tuple(_sight(row) for row in rows if row["key"] == keys[str(row["id"])])
-            return Snapshot(sights, is_complete=True)
+            ours = (row for row in rows if row["key"] == keys.get(str(row["array"] or row["id"])))
+            return Snapshot(tuple(together(map(_sight, ours))), is_complete=True)
 
     def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:  # noqa: ARG002
         """Return rows of the jobs that ended since then. Lost jobs have no measured end: none."""
@@ -172,11 +172,13 @@ class LocalScheduler:
     def efforts(self, native_ids: Sequence[str]) -> Mapping[str, Effort]:
         """Return what their supervisors measured of ended jobs."""
         found = {}
-        for native_id in native_ids:
-            if native_id.isdigit():
-                ended = _record(self._job_folder(int(native_id)) / "ended.json")
-                if "cpu_s" in ended:
-                    found[native_id] = Effort(ended["cpu_s"], ended["max_rss_mb"], None)
+        with self._locked() as queue:
+            rows = self._rows(queue, [one.partition("_")[0] for one in native_ids])
+        for row in rows:
+            ended = _record(self._job_folder(row["id"]) / "ended.json")
+            if _native_id(row) in native_ids and "cpu_s" in ended:
+                effort = Effort(ended["cpu_s"], ended["max_rss_mb"], None)
+                found[_native_id(row)] = effort
         return found
 
     def inventory(self) -> Inventory:
@@ -211,6 +213,10 @@ class LocalScheduler:
         )
         return Inventory((node,), (partition,), (queued,))
 
+    def jobs_of_account(self, account: str) -> tuple[str, ...]:  # noqa: ARG002 - it has no accounts
+        """Return nothing: this machine has no accounts."""
+        return ()
+
     def limits(self) -> tuple[AccountSeen, ...]:
         """Return nothing: there are no accounts here."""
         return ()
@@ -243,9 +249,13 @@ class LocalScheduler:
             raise SchedulerDown(msg) from error
 
     def _rows(self, queue: sqlite3.Connection, native_ids: Sequence[str]) -> list[sqlite3.Row]:
-        ids = [int(one) for one in native_ids if one.isdigit()]
-        marks = ",".join("?" * len(ids))
-        return queue.execute(f"SELECT * FROM job WHERE id IN ({marks})", ids).fetchall()  # noqa: S608
+        """Return the jobs of these ids: of an array's, all its tasks."""
+        ids = json.dumps([int(one) for one in native_ids if one.isdigit()])
+        return queue.execute(
+            "SELECT * FROM job WHERE id IN (SELECT value FROM json_each(?1))"
+            " OR array IN (SELECT value FROM json_each(?1)) ORDER BY id",
+            [ids],
+        ).fetchall()
 
     def _too_big(self, spec: JobSpec) -> str:
         """Return why the job can never run here, "" when it can."""
@@ -263,7 +273,13 @@ class LocalScheduler:
         """Note what ended, start what fits. First come, first served: who waits, waits in turn."""
         for row in queue.execute("SELECT * FROM job WHERE state = 'running'").fetchall():
             self._note_progress(queue, row)
+        running = Counter(
+            array for [array] in queue.execute("SELECT array FROM job WHERE state = 'running'")
+        )
         for row in queue.execute("SELECT * FROM job WHERE state = 'queued' ORDER BY id").fetchall():
+            if row["at_once"] and running[row["array"]] >= row["at_once"]:
+                self._hold_back(queue, row)
+                continue
             slots = self._free_slots(queue, row)
             if slots is None:
                 self._say_why(queue, row)
@@ -272,9 +288,15 @@ class LocalScheduler:
                 "UPDATE job SET state = 'running', reason = 'None', slots = ? WHERE id = ?",
                 [",".join(map(str, slots)), row["id"]],
             )
+            running[row["array"]] += 1
             # Committed first: whoever comes after a crash sees that it may have been started,
             # and the supervisor's lock tells whether it was.
             self._launch(queue, row["id"])
+
+    def _hold_back(self, queue: sqlite3.Connection, row: sqlite3.Row) -> None:
+        """Say of a task that as many of its array run as may run at once."""
+        if row["reason"] != "JobArrayTaskLimit":
+            queue.execute("UPDATE job SET reason = 'JobArrayTaskLimit' WHERE id = ?", [row["id"]])
 
     def _free_slots(self, queue: sqlite3.Connection, row: sqlite3.Row) -> list[int] | None:
         """Return the GPU slots for a job, None when something it asks for is not free."""
@@ -314,6 +336,7 @@ class LocalScheduler:
             "time_limit_s": row["time_limit_s"],
             "memory_mb": row["memory_mb"],
             "grace_s": self.grace_s,
+            "logs": "" if row["array"] is None else f"-{row['task']}",
         }
         (folder / "job.json").write_text(json.dumps(job))
         subprocess.run(
@@ -344,7 +367,7 @@ class LocalScheduler:
         elif started and not is_supervised:
             # No end was written and nobody is left to write one: the machine or the supervisor
             # died. Absent is not finished, and its hours were not measured.
-            end_leftovers(row["key"])
+            end_leftovers(row["key"], task=row["task"])
             _end(queue, row, state="lost", reason="Rebooted", ended_s=int(time.time()))
         elif not started and not is_supervised and may_launch:
             self._launch(queue, row["id"])
@@ -362,16 +385,28 @@ def environment(row: Mapping[str, Any] | sqlite3.Row, run_dir: Path) -> dict[str
         "CUDA_VISIBLE_DEVICES": row["slots"],
         "UZINA_RUN_DIR": str(run_dir),
         "UZINA_JOB_KEY": row["key"],
+        **(_task(row) if row["array"] is not None else {}),
     }
 
 
-def end_leftovers(key: str) -> None:
+def _task(row: Mapping[str, Any] | sqlite3.Row) -> dict[str, str]:
+    number, array = str(row["task"]), str(row["array"])
+    return {
+        "UZINA_TASK_ID": number,
+        "SLURM_ARRAY_TASK_ID": number,
+        "SLURM_ARRAY_JOB_ID": array,
+    }
+
+
+def end_leftovers(key: str, *, task: int = -1) -> None:
     """Kill what is left of a job whose supervisor is gone: whoever carries its key."""
-    mark = f"UZINA_JOB_KEY={key}".encode()
+    marks = {f"UZINA_JOB_KEY={key}".encode()}
+    if task >= 0:
+        marks.add(f"SLURM_ARRAY_TASK_ID={task}".encode())
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                if marks <= set((entry / "environ").read_bytes().split(b"\0")):
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
@@ -409,9 +444,35 @@ def _end(
     )
 
 
+def _enqueue(queue: sqlite3.Connection, spec: JobSpec, *, key: str, run_dir: Path) -> None:
+    """Put a job in the queue, or all tasks of an array, in one step."""
+    numbers, at_once = read_array(spec.array) if spec.array else ((-1,), 0)
+    row = (
+        *(key, spec.name, json.dumps(spec.command), json.dumps(dict(spec.environment))),
+        *(str(run_dir), spec.cpus, spec.memory_mb, spec.gpus, spec.time_limit_s),
+        *(int(time.time()), at_once),
+    )
+    queue.execute("BEGIN IMMEDIATE")
+    queue.executemany(
+        "INSERT INTO job (key, name, argv, environment, run_dir, cpus, memory_mb, gpus,"
+        " time_limit_s, state, reason, submitted_s, at_once, task)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', 'None', ?, ?, ?)",
+        [(*row, number) for number in numbers],
+    )
+    if spec.array:
+        queue.execute(
+            "UPDATE job SET array = (SELECT min(id) FROM job WHERE key = ?1) WHERE key = ?1", [key]
+        )
+    queue.execute("COMMIT")
+
+
+def _native_id(row: sqlite3.Row) -> str:
+    return str(row["id"]) if row["array"] is None else f"{row['array']}_{row['task']}"
+
+
 def _sight(row: sqlite3.Row) -> Sight:
     return Sight(
-        native_id=str(row["id"]),
+        native_id=_native_id(row),
         key=row["key"],
         state=JobState(row["state"]),
         reason=row["reason"],
@@ -424,7 +485,7 @@ def _sight(row: sqlite3.Row) -> Sight:
 
 def _usage(row: sqlite3.Row) -> UsageRow:
     return UsageRow(
-        native_id=str(row["id"]),
+        native_id=_native_id(row),
         key=row["key"],
         submitted_s=row["submitted_s"],
         started_s=row["started_s"],

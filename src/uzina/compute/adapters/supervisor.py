@@ -116,8 +116,9 @@ def spawn(job: dict[str, Any]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         os.chdir(job["folder"])
         flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
-        os.dup2(os.open(os.path.join("logs", "stdout.log"), flags, 0o644), 1)
-        os.dup2(os.open(os.path.join("logs", "stderr.log"), flags, 0o644), 2)
+        for number, stream in ((1, "stdout"), (2, "stderr")):
+            path = os.path.join("logs", f"{stream}{job['logs']}.log")
+            os.dup2(os.open(path, flags, 0o644), number)
         os.execvpe(job["argv"][0], job["argv"], job["environment"])  # noqa: S606 - the job itself
     except OSError as error:
         with contextlib.suppress(OSError):

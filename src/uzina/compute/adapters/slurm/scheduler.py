@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uzina.compute.adapters import run_directory
-from uzina.compute.adapters.commands import CommandRunner, LocalCommands, Ran, client_environment
+from uzina.compute.adapters.arrays import together
+from uzina.compute.adapters.commands import (
+    CommandRunner,
+    LocalCommands,
+    as_user,
+    client_environment,
+)
 from uzina.compute.adapters.slurm import jobs as read
 from uzina.compute.adapters.slurm import site
 from uzina.compute.adapters.slurm.script import batch_script, sbatch_argv
@@ -61,7 +67,7 @@ class SlurmScheduler:
         if not user:
             run_directory.make(run_dir, files)
             return
-        ran = self._as(user, ["lay", str(run_dir)], json.dumps(dict(files)))
+        ran = as_user(self.run, self.wrapper, user, ["lay", str(run_dir)], json.dumps(dict(files)))
         if ran.code != 0:
             msg = f"The run directory was not made: {ran.stderr.strip()[-500:]}"
             raise SchedulerDown(msg)
@@ -79,7 +85,8 @@ class SlurmScheduler:
             partition=self.partition,
         )
         script = batch_script(spec, key=key, run_dir=run_dir)
-        return read.read_sbatch(self._as(user, argv, script), now_s=now_s)
+        ran = as_user(self.run, self.wrapper, user, argv, script)
+        return read.read_sbatch(ran, now_s=now_s)
 
     def find(self, key: str, *, since_s: int) -> list[Sight]:
         """Return the jobs of this key from queue and accounting; both must answer.
@@ -94,7 +101,7 @@ class SlurmScheduler:
         return sorted(
             (
                 one
-                for one in read.agree(queued, recorded)
+                for one in together(read.agree(queued, recorded))
                 if one.key == key and one.submitted_s >= since_s - 3600
             ),
             key=lambda sight: (sight.submitted_s, sight.native_id),
@@ -111,6 +118,11 @@ class SlurmScheduler:
                 raise SchedulerRefused(ran.stderr.strip()[-500:])
             raise SchedulerDown(ran.stderr.strip()[-500:])
 
+    def jobs_of_account(self, account: str) -> tuple[str, ...]:
+        """Return the ids of the jobs of an account; of an array the one id of all its tasks."""
+        text = self._ask(["squeue", "-h", "-A", account, "-o", "%F"])
+        return tuple(dict.fromkeys(text.split()))
+
     def status(self, jobs: Sequence[tuple[str, str]], *, since_s: int) -> Snapshot:
         """Return what is known: from the queue first, and of what left it, from accounting."""
         keys = {key for _id, key in jobs}
@@ -118,17 +130,17 @@ class SlurmScheduler:
         open_keys = {one.key for one in queued if one.state in {JobState.QUEUED, JobState.RUNNING}}
         asked = [native_id for native_id, key in jobs if key not in open_keys and native_id]
         if not asked:
-            return Snapshot(tuple(queued), is_complete=True)
+            return Snapshot(tuple(together(queued)), is_complete=True)
         try:
             text = self._ask(read.sacct_argv("-j", ",".join(asked)))
         except SchedulerDown:
-            return Snapshot(tuple(read.agree(queued, [])), is_complete=False)
+            return Snapshot(tuple(together(read.agree(queued, []))), is_complete=False)
         recorded = [
             sight
             for _row, sight in read.read_records(text)
             if sight and sight.key in keys and sight.submitted_s >= since_s - 3600
         ]
-        return Snapshot(tuple(read.agree(queued, recorded)), is_complete=True)
+        return Snapshot(tuple(together(read.agree(queued, recorded))), is_complete=True)
 
     def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:
         """Return the measured rows of every account and user that ended in between.
@@ -162,15 +174,6 @@ class SlurmScheduler:
 
     def _squeue(self) -> list[Sight]:
         return read.read_squeue(self._ask(read.squeue_argv()))
-
-    def _as(self, user: str, argv: Sequence[str], stdin: str = "") -> Ran:
-        """Run a command as a user of the cluster; "" is the factory's own. Fails closed."""
-        if not user:
-            return self.run(argv, stdin)
-        if not self.wrapper:
-            msg = f"There is no wrapper to run commands as {user}."
-            raise SchedulerRefused(msg)
-        return self.run([*self.wrapper, user, *argv], stdin)
 
     def _ask(self, argv: list[str]) -> str:
         ran = self.run(argv)
