@@ -260,6 +260,38 @@ class Compute(Part):
         """Return clusters, partitions and what is free."""
         return self.transport.get("/compute/inventory")
 
+    def history(self, *, since: str = "", until: str = "", partition: str = "") -> Json:
+        """Return how busy a partition was; times are ISO 8601 with a zone. For operators."""
+        return self.transport.get(
+            "/compute/history", since=since or None, until=until or None, partition=partition
+        )
+
+    def project_history(self, code: str, *, since: str = "", until: str = "") -> Json:
+        """Return day by day whether a project ran, waited, or had nothing submitted."""
+        return self.transport.get(
+            f"/compute/projects/{code}/history", since=since or None, until=until or None
+        )
+
+    def waste(self) -> Json:
+        """Return the jobs that wasted what they held. For operators."""
+        return self.transport.get("/compute/waste")
+
+    def maintenance(self) -> Iterator[Json]:
+        """Yield the maintenances, cancelled ones too, the newest announcement first."""
+        return self.transport.pages("/compute/maintenance")
+
+    def announce_maintenance(self, facts: Mapping[str, Any], *, key: str = "") -> Json:
+        """Announce a maintenance: starts_at, ends_at, reason, and partition if not all."""
+        return self.transport.post("/compute/maintenance", dict(facts), key=key)
+
+    def change_maintenance(self, code: str, facts: Mapping[str, Any], *, key: str = "") -> Json:
+        """Put another maintenance in the place of one."""
+        return self.transport.post(f"/compute/maintenance/{code}/change", dict(facts), key=key)
+
+    def cancel_maintenance(self, code: str, *, key: str = "") -> Json:
+        """Call off a maintenance."""
+        return self.transport.post(f"/compute/maintenance/{code}/cancel", key=key)
+
     def submit(self, project: str, spec: Mapping[str, Any], *, key: str = "") -> Json:
         """Submit a job; its GPUs times its time limit are set aside first."""
         return self.transport.post(

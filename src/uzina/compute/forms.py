@@ -1,14 +1,19 @@
 """Parses and re-shows what people type. Saves nothing."""
 
+import re
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.conf import settings
+from django.utils.translation import gettext, gettext_lazy
 
-from uzina.compute import rules
+from uzina.compute import actions, rules
+from uzina.compute.models import Maintenance
 from uzina.compute.rules import sessions
 from uzina.core.errors import Invalid, Problem
-from uzina.core.forms import Form, IntegerField
+from uzina.core.forms import DateField, Form, IntegerField
 from uzina.core.text import _
 from uzina.people import queries as people
 from uzina.people.models import Person
@@ -173,3 +178,78 @@ class SessionForm(Form):
         head = path.split(".", maxsplit=1)[0]
         same = {"time_limit_s": "time_limit", "memory_mb": "memory"}
         return super()._field_of(same.get(head, head))
+
+
+CLOCK = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
+
+
+class ClockField(forms.CharField):
+    """A time of day, typed as 8:00 or 08.00."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"data-width": "5", "inputmode": "numeric"})
+        super().__init__(max_length=5, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> time | str:  # type: ignore[override]
+        """Return the time."""
+        typed = super().clean(value)
+        match = CLOCK.fullmatch(typed)
+        if match is None:
+            raise forms.ValidationError(
+                gettext("Write a time of day such as 08:00."), code="invalid"
+            )
+        return time(int(match[1]), int(match[2]))
+
+
+class MaintenanceForm(Form):
+    """A maintenance to announce, in the factory's time zone."""
+
+    partition = forms.ChoiceField(required=False, label=gettext_lazy("What it hits"))
+    starts_on = DateField(
+        label=gettext_lazy("First day"), help_text=gettext_lazy("For example, 27 3 2027.")
+    )
+    starts_time = ClockField(label=gettext_lazy("Begins at"))
+    ends_on = DateField(label=gettext_lazy("Last day"))
+    ends_time = ClockField(label=gettext_lazy("Ends at"))
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label=gettext_lazy("What is done"),
+        help_text=gettext_lazy("People read it in the mail and on the pages of their jobs."),
+    )
+
+    def __init__(
+        self, *args: Any, partitions: list[str], window: Maintenance | None, **kwargs: Any
+    ) -> None:
+        if window is not None:
+            starts_at, ends_at = (
+                at.astimezone(_zone()) for at in (window.starts_at, window.ends_at)
+            )
+            kwargs["initial"] = {
+                "partition": window.partition,
+                "starts_on": starts_at.date(),
+                "starts_time": f"{starts_at:%H:%M}",
+                "ends_on": ends_at.date(),
+                "ends_time": f"{ends_at:%H:%M}",
+                "reason": window.reason,
+            }
+        super().__init__(*args, **kwargs)
+        choices = [("", gettext("All of the cluster")), *((name, name) for name in partitions)]
+        self.fields["partition"].choices = choices  # type: ignore[attr-defined]
+        words = gettext("Times are those of {zone}.").format(zone=_zone().key)
+        self.fields["starts_time"].help_text = words
+
+    def window(self) -> actions.Window:
+        """Return what was typed of a valid form."""
+        typed = self.cleaned_data
+        starts_at, ends_at = (
+            datetime.combine(typed[f"{name}_on"], typed[f"{name}_time"], tzinfo=_zone())
+            for name in ("starts", "ends")
+        )
+        return actions.Window(
+            typed["partition"], starts_at.astimezone(UTC), ends_at.astimezone(UTC), typed["reason"]
+        )
+
+
+def _zone() -> ZoneInfo:
+    return ZoneInfo(settings.UZINA.site.timezone)

@@ -28,6 +28,7 @@ FOR_PEOPLE = [
     ("/jobs/", gettext_lazy("Jobs")),
 ]
 FOR_ROLES = {
+    "/clusters/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Cluster")),
     "/assessments/": ({RoleKind.ASSESSOR, RoleKind.OPERATOR}, gettext_lazy("Assessments")),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),

@@ -2,9 +2,10 @@
 
 from ninja import Router
 
-from uzina.compute.api import jobs, sessions
+from uzina.compute.api import clusters, jobs, sessions
 
 router = Router(tags=["compute"])
+router.add_router("", clusters.router)
 router.add_router("", jobs.router)
 router.add_router("", sessions.router)
 

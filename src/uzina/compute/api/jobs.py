@@ -25,24 +25,6 @@ After = Annotated[int, Field(ge=0, le=2**62)]
 LOG_LIMIT = 65_536
 
 
-class PartitionOut(Schema):
-    name: str
-    nodes: int
-    nodes_up: int
-    cpus: int
-    cpus_used: int
-    gpus: int
-    gpus_used: int
-    memory_mb: int
-    counted_at: datetime
-
-
-class InventoryOut(Schema):
-    cluster: str
-    silent_since: datetime | None
-    partitions: list[PartitionOut]
-
-
 class JobIn(Schema):
     """A job: of which project, and what to run. `spec` is a job.toml as JSON."""
 
@@ -139,17 +121,6 @@ def _visible(request: SignedIn) -> Any:
 
 def _job(request: SignedIn, code: str) -> Job:
     return get_object_or_404(_visible(request), code=code[:16])
-
-
-@router.get("/inventory", response=InventoryOut)
-def inventory(request: SignedIn) -> dict[str, Any]:
-    """Return the machines as they were counted last, and whether the cluster answers."""
-    cluster = queries.known_cluster()
-    return {
-        "cluster": queries.cluster_slug(),
-        "silent_since": cluster and cluster.silent_since,
-        "partitions": list(queries.partitions()),
-    }
 
 
 @router.post("/jobs", response={201: JobWithSpecOut})

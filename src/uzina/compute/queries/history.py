@@ -197,6 +197,11 @@ class User:
     runs: int
     gpu_s: int
 
+    @property
+    def gpu_ms(self) -> int:
+        """GPU-milliseconds, of devices as the cluster counts them."""
+        return self.gpu_s * 1000
+
 
 def biggest_users(
     cluster: Cluster, *, since: datetime, until: datetime, most: int = 10
@@ -234,9 +239,9 @@ class Wasteful:
     person: Person | None
 
     @property
-    def gpu_s(self) -> int:
-        """GPU-seconds it held."""
-        return self.held.gpus * self.held.elapsed_s
+    def gpu_ms(self) -> int:
+        """GPU-milliseconds it held."""
+        return self.held.gpus * self.held.elapsed_s * 1000
 
 
 def wasteful(cluster: Cluster, *, since: datetime, now: datetime) -> list[Wasteful]:
@@ -255,7 +260,7 @@ def wasteful(cluster: Cluster, *, since: datetime, now: datetime) -> list[Wastef
         held = _held(job, now=now)
         if how := rules.waste(held):
             found.append(Wasteful(job, how, held, job.submitted_by))
-    return sorted(found, key=lambda one: -one.gpu_s)[:MOST_WASTEFUL]
+    return sorted(found, key=lambda one: -one.gpu_ms)[:MOST_WASTEFUL]
 
 
 def _held(job: Job, *, now: datetime) -> rules.Held:

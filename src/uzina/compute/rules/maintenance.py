@@ -8,11 +8,14 @@ from uzina.core.text import _
 LONGEST = timedelta(days=60)
 """More is no maintenance; and a mistyped year is more."""
 
+FARTHEST = timedelta(days=730)
+"""Nobody plans further; a mistyped year is further."""
+
 
 def check_window(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
     """Refuse a window that ends before it starts, is too long, or is over.
 
-    Raises Refused maintenance.announce.backwards, .too_long, .over.
+    Raises Refused maintenance.announce.backwards, .too_long, .too_far, .over.
     """
     if starts_at >= ends_at:
         raise Refused(
@@ -24,6 +27,12 @@ def check_window(starts_at: datetime, ends_at: datetime, now: datetime) -> None:
             "maintenance.announce.too_long",
             _("A maintenance lasts {days} days at most. Look at the times again."),
             days=LONGEST.days,
+        )
+    if starts_at > now + FARTHEST:
+        raise Refused(
+            "maintenance.announce.too_far",
+            _("This maintenance would be more than {days} days from now. Look at the year again."),
+            days=FARTHEST.days,
         )
     if ends_at <= now:
         raise Refused(
