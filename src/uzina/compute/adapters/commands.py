@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from uzina.compute.ports import SchedulerDown
+
+NOT_FOUND, WRAPPER_REFUSED = 127, 77
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -59,7 +63,7 @@ class LocalCommands:
                 start_new_session=True,
             )
         except OSError as error:
-            return Ran(127, "", f"No such file or directory: '{argv[0]}' ({error.strerror})")
+            return Ran(NOT_FOUND, "", f"No such file or directory: '{argv[0]}' ({error.strerror})")
         with process:
             try:
                 stdout, stderr = process.communicate(as_bytes(stdin), timeout=limit_s)
@@ -68,6 +72,28 @@ class LocalCommands:
                 process.communicate()
                 return Ran(None, "", f"{argv[0]} was stopped after {limit_s:.0f} s")
         return Ran(process.returncode, as_text(stdout), as_text(stderr))
+
+
+def as_user(
+    run: CommandRunner, wrapper: Sequence[str], user: str, argv: Sequence[str], stdin: str = ""
+) -> Ran:
+    """Run a command as a user of the cluster, through deploy/uzina-as; "" is the factory's own.
+
+    Raises SchedulerDown where the wrapper is not there, not allowed or refuses: nothing was done.
+    """
+    if not user:
+        return run(argv, stdin)
+    if not wrapper:
+        msg = f"There is no wrapper to run commands as {user}."
+        raise SchedulerDown(msg)
+    ran = run([*wrapper, user, *argv], stdin)
+    told = ran.stderr.strip()
+    was_refused = ran.code == WRAPPER_REFUSED and told.startswith("uzina-as: ")
+    is_missing = ran.code == NOT_FOUND and told.startswith("No such file or directory")
+    is_forbidden = ran.code == 1 and all(one.startswith("sudo: ") for one in told.splitlines())
+    if was_refused or is_missing or (told and is_forbidden):
+        raise SchedulerDown(f"Nothing was done as {user}: {told[-400:]}")
+    return ran
 
 
 def as_bytes(stdin: str | bytes) -> bytes:

@@ -15,14 +15,13 @@ from functools import lru_cache
 
 import asyncssh
 
-from uzina.compute.adapters.commands import Ran, as_bytes, as_text
+from uzina.compute.adapters.commands import NOT_FOUND, Ran, as_bytes, as_text
 from uzina.compute.ports import SchedulerDown
 
 MOST_AT_ONCE = 8
 """Below the 10 sessions OpenSSH's server gives one connection (MaxSessions)."""
 CONNECT_S = 15.0
 KEEPALIVE_S = 15.0
-NOT_FOUND = 127
 PATIENCE_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 GRACE_S = 10.0
 """The other side ends a command at its limit; so much later we stop waiting for its answer."""

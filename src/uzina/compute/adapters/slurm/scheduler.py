@@ -32,6 +32,12 @@ from uzina.compute.ports import (
 from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight
 
 
+LOOK_BACK_S = 7200
+"""A job is looked for from so long before it was handed over: clocks differ."""
+USAGE_TIMEOUT_S = 120.0
+"""A week of a busy cluster is a hundred thousand rows, 8 s of sacct on a fast machine."""
+
+
 class SlurmScheduler:
     """The Scheduler port over a Slurm reached by its command line.
 
@@ -95,17 +101,11 @@ class SlurmScheduler:
         it is found too, and ends the job.
         """
         queued = self._squeue()
-        window = read.sacct_window(since_s - 3600, read.EVERY_STATE)
+        window = read.window(since_s - LOOK_BACK_S, None, read.EVERY_STATE)
         text = self._ask(read.sacct_argv(*window))
         recorded = [sight for _row, sight in read.read_records(text) if sight]
-        return sorted(
-            (
-                one
-                for one in together(read.agree(queued, recorded))
-                if one.key == key and one.submitted_s >= since_s - 3600
-            ),
-            key=lambda sight: (sight.submitted_s, sight.native_id),
-        )
+        found = [one for one in read.agree(queued, recorded) if one.key == key]
+        return sorted(found, key=lambda sight: (sight.submitted_s, sight.native_id))
 
     def cancel(self, native_ids: Sequence[str]) -> None:
         """End jobs by scancel; those that ended already are passed over."""
@@ -123,38 +123,53 @@ class SlurmScheduler:
         text = self._ask(["squeue", "-h", "-A", account, "-o", "%F"])
         return tuple(dict.fromkeys(text.split()))
 
-    def status(self, jobs: Sequence[tuple[str, str]], *, since_s: int) -> Snapshot:
-        """Return what is known: from the queue first, and of what left it, from accounting."""
+    def status(self, jobs: Sequence[tuple[str, str]], *, since_s: int) -> Snapshot:  # noqa: ARG002
+        """Return what is known: from the queue first, and of what left it, from accounting.
+
+        Of an array, tasks may have left the queue while others run: accounting is asked too. A
+        number may have belonged to another job before; a key never did.
+        """
         keys = {key for _id, key in jobs}
         queued = [sight for sight in self._squeue() if sight.key in keys]
-        open_keys = {one.key for one in queued if one.state in {JobState.QUEUED, JobState.RUNNING}}
-        asked = [native_id for native_id, key in jobs if key not in open_keys and native_id]
+        is_whole = {
+            one.key
+            for one in queued
+            if one.native_id.isdigit() and one.state in {JobState.QUEUED, JobState.RUNNING}
+        }
+        asked = [native_id for native_id, key in jobs if key not in is_whole and native_id]
         if not asked:
-            return Snapshot(tuple(together(queued)), is_complete=True)
+            return Snapshot(tuple(read.agree(queued, [])), is_complete=True)
         try:
             text = self._ask(read.sacct_argv("-j", ",".join(asked)))
         except SchedulerDown:
-            return Snapshot(tuple(together(read.agree(queued, []))), is_complete=False)
-        recorded = [
-            sight
-            for _row, sight in read.read_records(text)
-            if sight and sight.key in keys and sight.submitted_s >= since_s - 3600
-        ]
-        return Snapshot(tuple(together(read.agree(queued, recorded))), is_complete=True)
+            return Snapshot(tuple(read.agree(queued, [])), is_complete=False)
+        recorded = [sight for _row, sight in read.read_records(text) if sight and sight.key in keys]
+        return Snapshot(tuple(read.agree(queued, recorded)), is_complete=True)
 
     def usage(self, *, since_s: int, until_s: int | None = None) -> UsagePage:
-        """Return the measured rows of every account and user that ended in between.
+        """Return the measured rows of every account and user that ended in that time.
 
+        The cursor is the cluster's own time, or ours where it is behind: its clock may be wrong.
         Raises SchedulerDown, so that no cursor moves past rows that could not be read.
         """
-        now_s = int(time.time())
-        text = self._ask(read.sacct_argv(*read.sacct_window(since_s, read.TERMINAL, until_s)))
+        now_s = until_s or self._cluster_time()
+        argv = read.sacct_argv(*read.window(since_s, until_s, read.TERMINAL))
+        text = self._ask(argv, timeout_s=USAGE_TIMEOUT_S)
         rows = tuple(row for row, _sight in read.read_records(text) if row)
-        return UsagePage(rows, now_s if until_s is None else until_s)
+        return UsagePage(rows, now_s)
+
+    def _cluster_time(self) -> int:
+        """Return the time where Slurm's commands run, or ours if that is earlier or unknown."""
+        ran = self.run(["date", "+%s"])
+        now_s = int(time.time())
+        told = ran.stdout.strip()
+        return min(now_s, int(told)) if ran.code == 0 and told.isdigit() else now_s
 
     def efforts(self, native_ids: Sequence[str]) -> Mapping[str, Effort]:
-        """Return what the processes of ended jobs used."""
-        raise NotImplementedError
+        """Return what the steps of ended jobs used, in one call."""
+        if not native_ids:
+            return {}
+        return read.read_efforts(self._ask(read.efforts_argv(native_ids)), native_ids)
 
     def inventory(self) -> Inventory:
         """Return the nodes, once for each partition they are in."""
@@ -175,8 +190,8 @@ class SlurmScheduler:
     def _squeue(self) -> list[Sight]:
         return read.read_squeue(self._ask(read.squeue_argv()))
 
-    def _ask(self, argv: list[str]) -> str:
-        ran = self.run(argv)
+    def _ask(self, argv: list[str], *, timeout_s: float | None = None) -> str:
+        ran = self.run(argv, timeout_s=timeout_s)
         if ran.code != 0:
             msg = f"{argv[0]} ended with {ran.code}: {ran.stderr.strip()[-500:]}"
             raise SchedulerDown(msg)
