@@ -4,6 +4,8 @@ import contextlib
 import json
 import lzma
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -56,6 +58,64 @@ def left_running(factory: Factory) -> Iterator[str]:
                 command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 if "granian" in command or "uzina.root" in command:
                     yield f"{place.name}: {command}"
+
+
+AWARDED = """
+import json
+from datetime import timedelta
+import django
+django.setup()
+from django.utils.timezone import now
+from uzina.ledger import actions as ledger, queries
+from uzina.people import actions as people
+from uzina.people.models import Person
+from uzina.people.rules import OrganisationKind
+ana = people.register(
+    email="ana@startup.example", name="Ana Pop", password="a long password", language="en", now=now()
+)
+organisation = people.register_organisation(
+    people.OrganisationFacts(
+        name="Limbă Vie SRL", kind=OrganisationKind.STARTUP, country="RO", city="Cluj-Napoca",
+        headcount=8, turnover_eur=400_000, balance_eur=250_000,
+    ),
+    by=ana, now=now(),
+)
+capacity = ledger.open_capacity(
+    owner="CAL-TEST", title="Test", resource=queries.gpu_hours(), amount=10**12, key="capacity",
+    by=None, now=now(),
+)
+project = people.open_project(
+    organisation, title="A language model", lead=ana, starts_at=now() - timedelta(days=1),
+    ends_at=now() + timedelta(days=90), award_code="", by=None, now=now(),
+)
+allocation = ledger.grant(
+    project, capacity=capacity, amount=GPU_MS, starts_at=now() - timedelta(days=1),
+    ends_at=now() + timedelta(days=60), key="grant", policy="finish", by=None, now=now(),
+)
+token = people.issue_token(
+    ana, name="test", lifetime=timedelta(days=1), by=ana, now=now()
+).secret
+print(json.dumps({"project": project.code, "allocation": allocation.code, "token": token}))
+"""
+
+
+@pytest.fixture
+def awarded() -> Callable[..., dict[str, str]]:
+    """Return what opens a factory with a project that has GPU-hours: its code, a lead's token."""
+
+    def award(factory: Factory, gpu_hours: float = 50) -> dict[str, str]:
+        factory.open()
+        done = subprocess.run(
+            [sys.executable, "-c", AWARDED.replace("GPU_MS", str(int(gpu_hours * 3_600_000)))],
+            env=factory.environment | {"DJANGO_SETTINGS_MODULE": "uzina.root.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(done.stdout))
+
+    return award
 
 
 @pytest.fixture

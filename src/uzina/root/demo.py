@@ -76,7 +76,10 @@ def run(*, folder: Path, once: bool, fresh: bool, go_on: bool) -> int:
 
 def _tell(folder: Path, teller: Teller, *, once: bool) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
-    factory = Factory.at(folder)
+    notebooks = free_port(PORT + 1)
+    factory = Factory.at(
+        folder, {"session": {"port": notebooks, "url": f"http://{HOST}:{notebooks}"}}
+    )
     try:
         with teller.stage("The factory opens"):
             passwords = factory.open()
@@ -219,6 +222,7 @@ class Factory:
             "database": {"url": f"sqlite:///{self.folder}/uzina.sqlite3"},
             "store": {"folder": self.folder / "store"},
             "scheduler": {"run_root": self.folder / "runs", "state": self.folder / "scheduler"},
+            "session": {"port": 0},
         }
         for name, values in self.settings.items():
             sections.setdefault(name, {}).update(values)
@@ -373,9 +377,9 @@ def end_jobs(folder: Path) -> None:
             return
 
 
-def free_port() -> int:
+def free_port(usual: int = PORT) -> int:
     """Return the usual port where it is free, else one that is."""
-    for port in (PORT, 0):
+    for port in (usual, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import shlex
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -59,7 +60,13 @@ def jobs(request: SignedIn) -> HttpResponse:
         }
         for job in page["items"]
     ]
-    context = {"lines": lines, "page": page, "project": project, "cluster": queries.known_cluster()}
+    context = {
+        "has_notebooks": bool(settings.UZINA.session.port),
+        "lines": lines,
+        "page": page,
+        "project": project,
+        "cluster": queries.known_cluster(),
+    }
     return render(request, "compute/jobs.html", context)
 
 
