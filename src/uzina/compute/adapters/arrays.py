@@ -1,5 +1,8 @@
-"""The tasks of an array, "123_4", seen as one job, "123"."""
+"""The tasks of an array, "123_4", and the parts of a heterogeneous job, "123+1", seen as one job,
+"123".
+"""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,11 +16,15 @@ def together(sights: Iterable[Sight]) -> list[Sight]:
     """Return one sight a job. An array waits while none of its tasks began, runs while any may
     run, and ends as the worst of its tasks.
     """
-    jobs: dict[tuple[str, str, int], list[Sight]] = {}
+    jobs: dict[tuple[str, str], list[Sight]] = {}
     for one in sights:
-        number = one.native_id.partition("_")[0]
-        jobs.setdefault((number, one.key, one.submitted_s), []).append(one)
-    return [_one(number, tasks) for (number, *_rest), tasks in jobs.items()]
+        jobs.setdefault((number_of(one.native_id), one.key), []).append(one)
+    return [_one(number, tasks) for (number, _key), tasks in jobs.items()]
+
+
+def number_of(native_id: str) -> str:
+    """Return the number of the job that a task or a part belongs to; of a plain job its id."""
+    return re.split(r"[_+]", native_id, maxsplit=1)[0]
 
 
 def _one(number: str, tasks: list[Sight]) -> Sight:
@@ -41,6 +48,7 @@ def _one(number: str, tasks: list[Sight]) -> Sight:
         speaker,
         native_id=number,
         state=state,
+        submitted_s=min(one.submitted_s for one in tasks),
         started_s=started,
         ended_s=max(ends) if ends and not is_open else None,
         exit_code=None if is_open or not codes else max(codes),

@@ -1,12 +1,14 @@
 """Jobs as squeue and sacct tell of them: what to ask, and how to read the answers."""
 
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from uzina.compute.adapters.arrays import number_of, together
 from uzina.compute.adapters.commands import Ran
 from uzina.compute.adapters.slurm.script import key_of
-from uzina.compute.ports import Accepted, Rejected, SchedulerDown, Unknown, UsageRow
+from uzina.compute.ports import Accepted, Effort, Rejected, SchedulerDown, Unknown, UsageRow
 from uzina.compute.rules import ENDED, JobState, Sight
 
 QUEUE_FIELDS = "%i|%T|%r|%V|%S|%e|%j"
@@ -14,6 +16,7 @@ RECORD_FIELDS = (
     "JobID,State,ExitCode,Submit,Start,End,ElapsedRaw,NNodes,AllocTRES,ConsumedEnergyRaw,"
     "Account,User,Partition,JobName"
 )
+EFFORT_FIELDS = "JobID,TotalCPU,MaxRSS,ConsumedEnergyRaw"
 TERMINAL = "CA,CD,F,TO,NF,OOM,PR,BF,DL,RQ"
 EVERY_STATE = f"{TERMINAL},PD,R,S"
 
@@ -67,6 +70,9 @@ AMBIGUOUS = re.compile(
     r"|Connection reset",
     re.IGNORECASE,
 )
+DAY_S = 86_400
+KIB = {"": 1 / 1024, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3, "P": 1024**4}
+
 REFUSAL = re.compile(r"error: (?:Batch job submission failed: )?(.+)")
 
 
@@ -80,10 +86,20 @@ def sacct_argv(*which: str) -> list[str]:
     return ["sacct", "-n", "-P", "-X", "-D", "-o", RECORD_FIELDS, *which]
 
 
-def sacct_window(since_s: int, states: str, until_s: int | None = None) -> list[str]:
-    """Return which rows to ask for: of everyone, since a time. -s needs -E to be honoured."""
-    until = "now" if until_s is None else f"uts{until_s}"
-    return ["-a", "-S", f"uts{max(0, since_s)}", "-E", until, "-s", states]
+def window(since_s: int, until_s: int | None, states: str) -> list[str]:
+    """Return which rows to ask for: of everyone, in these states in [since_s, until_s].
+
+    -s needs -E to be honoured. Without an end it is a day ahead: should the cluster's clock be
+    ahead of ours, its last hour would be missing otherwise.
+    """
+    end_s = int(time.time()) + DAY_S if until_s is None else until_s
+    return ["-a", "-S", f"uts{max(0, since_s)}", "-E", f"uts{end_s}", "-s", states]
+
+
+def efforts_argv(native_ids: Iterable[str]) -> list[str]:
+    """Return the command that lists what the steps of jobs used. Memory comes in KiB."""
+    numbers = dict.fromkeys(number_of(one) for one in native_ids)
+    return ["sacct", "-n", "-P", "--noconvert", "-o", EFFORT_FIELDS, "-j", ",".join(numbers)]
 
 
 def read_sbatch(ran: Ran, *, now_s: int) -> Accepted | Rejected | Unknown:
@@ -105,19 +121,17 @@ def read_sbatch(ran: Ran, *, now_s: int) -> Accepted | Rejected | Unknown:
 
 
 def read_squeue(text: str) -> list[Sight]:
-    """Read QUEUE_FIELDS. Lines that are no row of ours are passed over."""
+    """Read QUEUE_FIELDS: the jobs that have a key, each task of an array by itself."""
     sights = []
     for line in text.splitlines():
-        parts = line.split("|", 6)
+        parts = line.split("|", QUEUE_FIELDS.count("|"))
         key = key_of(parts[-1])
-        if len(parts) != 7 or not key or not parts[3].isdigit():
+        if len(parts) != QUEUE_FIELDS.count("|") + 1 or not key or not parts[3].isdigit():
             continue
         native_id, word, reason, submitted, started, ended, _name = parts
-        state = STATES.get(word)
-        if state is None:
-            continue
+        state = state_of(word)
         has_begun = state is not JobState.QUEUED
-        has_ended = has_begun and state is not JobState.RUNNING
+        has_ended = state in ENDED
         sights.append(
             Sight(
                 native_id=native_id,
@@ -129,15 +143,23 @@ def read_squeue(text: str) -> list[Sight]:
                 started_s=_number(started) if has_begun else None,
                 ended_s=_number(ended) if has_ended else None,
                 exit_code=None,
+                expected_s=None if has_begun else _number(started),
             )
         )
     return sights
 
 
+def state_of(word: str) -> JobState:
+    """Return our state for Slurm's. A word we do not know is taken for running: absent or strange
+    is not finished.
+    """
+    return STATES.get(word, JobState.RUNNING)
+
+
 def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
     """Read RECORD_FIELDS: the measurement if there is one, and the sight of a job that has a key.
 
-    Lines that are no row, and states Slurm has not told us of, are passed over.
+    Lines that are no row are passed over.
     """
     for line in text.splitlines():
         parts = line.split("|", RECORD_FIELDS.count(","))
@@ -146,9 +168,6 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
         native_id, words, code, submitted, started, ended, elapsed, nodes, tres, energy = parts[:10]
         account, user, partition, name = parts[10:]
         word, key = (words.split() or [""])[0], key_of(name)
-        state = STATES.get(word)
-        if state is None:
-            continue
         allocated = _tres(tres)
         start_s, end_s = _number(started), _number(ended)
         if not allocated:
@@ -156,7 +175,7 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
         sight = Sight(
             native_id=native_id,
             key=key,
-            state=state,
+            state=state_of(word),
             reason=ENDINGS.get(word, word),
             submitted_s=int(submitted),
             started_s=start_s,
@@ -194,27 +213,84 @@ def _suspended_s(started_s: int | None, ended_s: int, elapsed_s: int | None) -> 
     return max(0, ended_s - started_s - elapsed_s)
 
 
-def agree(queued: Sequence[Sight], recorded: Sequence[Sight]) -> list[Sight]:
-    """Merge what the controller and the accounting say of jobs.
+def agree(queued: Iterable[Sight], recorded: Iterable[Sight]) -> list[Sight]:
+    """Merge what the controller and the accounting say of jobs, an array or a heterogeneous job
+    as one.
 
     The controller knows first what waits and runs; only accounting ends a job, because it has
     the times and the exit code. It may be a moment late, or away: until then an ended job counts
     as running. Of a job that ran several times the last run counts.
     """
-    last = {sight.native_id: sight for sight in recorded}
+    last: dict[tuple[str, str], Sight] = {}
+    for sight in sorted(recorded, key=lambda one: (one.submitted_s, one.started_s or 0)):
+        last[_identity(sight)] = sight
     merged = dict(last)
     for sight in queued:
-        known = last.get(sight.native_id)
+        known = last.get(_identity(sight))
         if sight.state not in ENDED:
-            merged[sight.native_id] = sight
+            merged[_identity(sight)] = sight
         elif known is None or known.state not in ENDED or known.ended_s is None:
             begun = JobState.QUEUED if sight.started_s is None else JobState.RUNNING
-            merged[sight.native_id] = replace(sight, state=begun, reason="Unmeasured", ended_s=None)
-    return list(merged.values())
+            waits = replace(sight, state=begun, reason="Unmeasured", ended_s=None)
+            merged[_identity(sight)] = waits
+    return together(merged.values())
+
+
+def _identity(sight: Sight) -> tuple[str, str]:
+    """Return what tells runs apart. The tasks of an array that have not begun are one row, whose
+    list of numbers grows shorter: "7_[3-5%2]", "7_[5%2]".
+    """
+    return sight.key, sight.native_id.partition("[")[0]
+
+
+def read_efforts(text: str, native_ids: Iterable[str]) -> dict[str, Effort]:
+    """Read EFFORT_FIELDS of the steps of jobs, each job's added up under the id it was asked by.
+
+    An array asked for as a whole is the sum of its tasks; its memory that of the largest.
+    """
+    asked = set(native_ids)
+    cpu_s: dict[str, float] = {}
+    most_kb: dict[str, int] = {}
+    energy_j: dict[str, int] = {}
+    for line in text.splitlines():
+        step, cpu, memory, energy = (*line.split("|"), "", "", "", "")[:4]
+        run, dot, _name = step.partition(".")
+        if not dot:
+            continue  # the sum over the steps, which lacks their memory
+        for one in asked & {run, number_of(run)}:
+            cpu_s[one] = cpu_s.get(one, 0.0) + (_seconds(cpu) or 0.0)
+            if (used := _kibibytes(memory)) is not None:
+                most_kb[one] = max(most_kb.get(one, 0), used)
+            if joules := _number(energy):
+                energy_j[one] = energy_j.get(one, 0) + joules
+    return {
+        one: Effort(
+            cpu_s=round(cpu_s[one], 3),
+            max_rss_mb=-(-most_kb[one] // 1024) if one in most_kb else None,
+            energy_j=energy_j.get(one),
+        )
+        for one in cpu_s
+    }
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    """Read a count; "Unknown", "N/A" and Slurm's marks for no value (above 2^62) are None."""
+    return int(text) if text.isdigit() and int(text) < 2**62 else None
+
+
+def _seconds(text: str) -> float | None:
+    """Read "[days-[hours:]]minutes:seconds[.thousandths]"."""
+    found = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)", text)
+    if not found:
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _kibibytes(text: str) -> int | None:
+    """Read a size of sacct --noconvert: bytes, or with a letter."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text)
+    return None if not found else int(float(found[1]) * KIB[found[2]])
 
 
 def _exit_code(text: str) -> int | None:
@@ -241,7 +317,4 @@ def _mebibytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGTP]?)", text)
     if not found:
         return 0
-    return int(
-        float(found[1])
-        * {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}[found[2]]
-    )
+    return int(float(found[1]) * KIB[found[2] or "M"] / 1024)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uzina.compute.adapters import run_directory
-from uzina.compute.adapters.arrays import together
 from uzina.compute.adapters.commands import (
     CommandRunner,
     LocalCommands,
@@ -30,7 +29,6 @@ from uzina.compute.ports import (
     UsagePage,
 )
 from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight
-
 
 LOOK_BACK_S = 7200
 """A job is looked for from so long before it was handed over: clocks differ."""
