@@ -126,7 +126,7 @@ def _predecessors(project: Project, spec: JobSpec) -> list[rules.Fate]:
         if found is None:
             raise Refused(
                 "job.submit.no_such_job",
-                _("{project} has no job {job} to wait for."),
+                rules.checks.NO_JOB,
                 project=project.code,
                 job=code,
             )
@@ -135,7 +135,7 @@ def _predecessors(project: Project, spec: JobSpec) -> list[rules.Fate]:
     if hopeless := next((one for one in fates if one.is_hopeless), None):
         raise Refused(
             "job.submit.after_hopeless",
-            _("{job} has ended and was not done, so a job that comes after it would never start."),
+            rules.checks.HOPELESS,
             job=hopeless.code,
         )
     return fates

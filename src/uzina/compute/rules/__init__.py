@@ -1,6 +1,8 @@
 """Decisions about jobs: what a description must say, what it costs, what follows what was seen."""
 
+from uzina.compute.rules import checks
 from uzina.compute.rules.accounts import (
+    KINDS,
     AccountSeen,
     AccountStep,
     AccountWanted,
@@ -10,10 +12,12 @@ from uzina.compute.rules.accounts import (
     account_name,
     check_unix_name,
     compare,
+    compare_totals,
     fence,
     plan_accounts,
     rate_of,
 )
+from uzina.compute.rules.advice import Advice, advice, shares
 from uzina.compute.rules.arrays import MAX_TASKS, read_array
 from uzina.compute.rules.bodies import argv, laid, needs_body, started
 from uzina.compute.rules.busy import (
@@ -73,6 +77,7 @@ __all__ = [
     "FORGET_AFTER",
     "FREE_STATES",
     "JOB",
+    "KINDS",
     "MAX_CPUS",
     "MAX_GPUS",
     "MAX_MEMORY_MB",
@@ -90,6 +95,7 @@ __all__ = [
     "AccountSeen",
     "AccountStep",
     "AccountWanted",
+    "Advice",
     "DayUse",
     "Difference",
     "Fate",
@@ -108,13 +114,16 @@ __all__ = [
     "Wanted",
     "Why",
     "account_name",
+    "advice",
     "argv",
     "check_not_over",
     "check_stream",
     "check_tariff",
     "check_unix_name",
     "check_window",
+    "checks",
     "compare",
+    "compare_totals",
     "cost",
     "days_of",
     "ending",
@@ -136,6 +145,7 @@ __all__ = [
     "read_array",
     "read_script",
     "reason_in_words",
+    "shares",
     "started",
     "tasks_in",
     "waste",

@@ -38,6 +38,39 @@ REASONS = {
     "BadConstraints": _("No node has what it asks for. Cancel it and change what it asks for."),
     "NodeDown": _("A node it needs is down."),
     "Licenses": _("It waits for a licence."),
+    "JobArrayTaskLimit": _("As many tasks of the array run as may run at one time."),
+    "AssocGrpCPUMinutesLimit": _(
+        "The cluster's own limit of core-minutes for this account leaves too little for the time "
+        "limit. Shorten the job or ask the operators."
+    ),
+    "AssocGrpCpuLimit": _("The account uses as many cores as it may at one time."),
+    "AssocGrpMemLimit": _("The account uses as much memory as it may at one time."),
+    "AssocGrpNodeLimit": _("The account uses as many nodes as it may at one time."),
+    "AssocGrpJobsLimit": _("The account runs as many jobs as it may at one time."),
+    "AssocGrpSubmitJobsLimit": _("The account has as many jobs waiting as it may have."),
+    "AssocMaxWallDurationPerJobLimit": _(
+        "Its time limit is longer than this account allows. Cancel it and submit it with a shorter "
+        "one."
+    ),
+    "AssociationJobLimit": _("The account runs as many jobs as it may at one time."),
+    "AssociationResourceLimit": _("The account uses as much of the cluster as it may at one time."),
+    "InvalidAccount": _("The cluster does not know the account. Ask the operators."),
+    "InvalidQOS": _("The cluster does not know the class of service. Ask the operators."),
+    "QOSGrpGRES": _("All GPUs of this class of service are in use."),
+    "QOSGrpCpuLimit": _("All cores of this class of service are in use."),
+    "QOSMaxCpuPerUserLimit": _("As many cores are in use as one user may use at one time."),
+    "QOSMaxNodePerUserLimit": _("As many nodes are in use as one user may use at one time."),
+    "QOSJobLimit": _("As many jobs run as this class of service allows at one time."),
+    "QOSResourceLimit": _("As much is in use as this class of service allows at one time."),
+    "PartitionInactive": _("The partition starts no jobs at the moment."),
+    "FrontEndDown": _("The cluster's front end is down."),
+    "JobLaunchFailure": _("The cluster could not start it. Ask the operators."),
+    "launch failed requeued held": _("The cluster could not start it. Ask the operators."),
+    "Prolog": _("The node is being prepared for it."),
+    "Cleaning": _("The nodes are still being cleaned up after the job before."),
+    "DeadLine": _("It could not be finished before its deadline."),
+    "BurstBufferResources": _("It waits for fast storage to be free."),
+    "SystemFailure": _("The cluster failed. These hours are not charged."),
     "None": "",
     "HandOver": _("It is being handed over to the cluster."),
     "SchedulerDown": _(
