@@ -45,6 +45,7 @@ from uzina.compute.actions.reconciling import (
     open_accounts,
 )
 from uzina.compute.actions.sessions import issue_ticket, use_ticket
+from uzina.compute.actions.tariffs import restate, set_tariff
 from uzina.compute.actions.usage import (
     READING_TAKES,
     ask_sweep,
@@ -102,6 +103,8 @@ __all__ = [
     "reject",
     "release",
     "rerun",
+    "restate",
+    "set_tariff",
     "settle",
     "submit",
     "use_ticket",

@@ -166,6 +166,7 @@ class Difference:
     finding   missing (ours only), extra (theirs only) or different
     steps     what mends it; none where only a person can
     is_fence  kept in step without asking: limits, blocks, members that left or came back
+    theirs_limits  the limits that were found, of an account that is there
     """
 
     kind: str
@@ -175,6 +176,7 @@ class Difference:
     theirs: str
     steps: tuple[AccountStep, ...]
     is_fence: bool = False
+    theirs_limits: Fence | None = None
 
 
 def compare(
@@ -268,6 +270,7 @@ def _limit(wanted: AccountWanted, seen: AccountSeen, *, rate: Rate) -> Differenc
         in_words(theirs),
         tuple(steps),
         is_fence=True,
+        theirs_limits=theirs,
     )
 
 
@@ -312,3 +315,24 @@ def in_words(limits: Fence) -> str:
         parts.append(f"billing={limits.billing_min}")
     words = f"GrpTRESMins={','.join(parts) or '-'}"
     return f"{words} GrpSubmitJobs=0" if limits.is_blocked else words
+
+
+def compare_totals(
+    *, booked: Mapping[str, int], used: Mapping[str, int | None]
+) -> list[Difference]:
+    """Return the projects, by code, for which the ledger booked other than was measured.
+
+    booked, used  GPU-milliseconds. The cluster is right: what is missing is read again
+    """
+    found = []
+    for code in sorted({*booked, *used}):
+        ours, theirs = booked.get(code, 0), used.get(code) or 0
+        if ours != theirs:
+            finding = "missing" if not theirs else "extra" if not ours else "different"
+            found.append(Difference("total", code, finding, hours(ours), hours(theirs), ()))
+    return found
+
+
+def hours(gpu_ms: int) -> str:
+    """Return GPU-hours to the second, for operators."""
+    return f"{gpu_ms / 3_600_000:.4f} h"

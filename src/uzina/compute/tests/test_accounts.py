@@ -1,6 +1,7 @@
 """Accounts, users and limits of a cluster: what there shall be, and getting there."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from django.conf import settings
@@ -110,7 +111,7 @@ ACCOUNTS = st.sampled_from(["uz-1", "uz-2", "uz-3", "uz-4"])
 RATES = st.builds(
     Rate,
     st.sampled_from([1_000_000, 500_000, 333_333, 0]),
-    st.none() | st.sampled_from([1.0, 0.5, 64.0, 0.1]),
+    st.none() | st.sampled_from([Fraction(1), Fraction(64), Fraction(1, 3)]),
 )
 
 
@@ -238,7 +239,7 @@ def test_a_limit_is_what_was_used_and_what_is_left_in_begun_minutes(
 
 
 def test_half_a_gpu_as_the_cluster_counts_costs_half_and_may_run_twice_as_long():
-    rate = Rate(gpu_us=500_000, billing=64.0)
+    rate = Rate(gpu_us=500_000, billing=Fraction(128))
 
     assert fence_of(HOUR, read_s=0, used_min=0, rate=rate) == rules.Fence(
         120, 7680, is_blocked=False
@@ -253,9 +254,14 @@ def test_a_cluster_that_lost_its_memory_gets_the_hours_that_are_left_and_not_the
 
 
 def test_billing_is_a_measure_only_where_every_partition_has_weights():
-    assert rules.rate_of([1_000_000, 500_000], [1.0, 2.0]) == Rate(500_000, 2.0)
-    assert rules.rate_of([], [1.0, 0.0]) == Rate(1_000_000, None)
-    assert rules.rate_of([], []) == Rate(1_000_000, None)
+    gcd, gpu = rules.Tariff(gpu_us=500_000), rules.Tariff()
+
+    assert rules.rate_of([(gcd, {"gres/gpu": 64.0}), (gpu, {"gres/gpu": 1.0})]) == Rate(
+        500_000, Fraction(128)
+    )
+    assert rules.rate_of([(gpu, {"gres/gpu": 1.0}), (gpu, {"cpu": 0.05})]).billing == 1
+    assert rules.rate_of([(gpu, {"gres/gpu": 1.0}), (gpu, {})]).billing is None
+    assert rules.rate_of([]) == Rate(1_000_000, None)
 
 
 def test_members_who_left_are_shut_out_at_once_and_strangers_after_somebody_looked():
