@@ -42,6 +42,8 @@ HOP_BY_HOP = frozenset(
     }
 )
 """Headers of one connection, not of the message: RFC 9110 section 7.6.1."""
+NOT_ANSWERED = HOP_BY_HOP | {"content-length", "content-encoding", "set-cookie"}
+"""What does not go back: a cookie of the notebook could overwrite the portal's."""
 LARGEST_MESSAGE = 256 * 2**20
 
 log = logging.getLogger(__name__)
@@ -142,21 +144,16 @@ async def pass_on(request: web.Request) -> web.StreamResponse:
 
 
 def carried(headers: Mapping[str, str], *, token: str, host: str) -> dict[str, str]:
-    """Return the headers that reach the notebook: our cookie and the hop's own stay here."""
+    """Return the headers that reach the notebook. Cookies stay here: where portal and notebooks
+    share a host name, the browser sends the portal's along, and code of the notebook would read it.
+    """
     kept = {
         name: value
         for name, value in headers.items()
         if name.lower() not in HOP_BY_HOP | {"host", "origin", "authorization", "cookie"}
         and not name.lower().startswith("sec-websocket")
     }
-    return kept | {"Authorization": f"token {token}", "Host": host} | _cookies(headers)
-
-
-def _cookies(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the notebook's own cookies (its XSRF check needs one) without ours."""
-    pairs = [one.strip() for one in headers.get("Cookie", "").split(";")]
-    kept = [one for one in pairs if one and one.partition("=")[0] != COOKIE]
-    return {"Cookie": "; ".join(kept)} if kept else {}
+    return kept | {"Authorization": f"token {token}", "Host": host}
 
 
 async def fetch(request: web.Request, url: str, headers: dict[str, str]) -> web.StreamResponse:
@@ -167,7 +164,7 @@ async def fetch(request: web.Request, url: str, headers: dict[str, str]) -> web.
     ) as found:
         answer = web.StreamResponse(status=found.status)
         for name, value in found.headers.items():
-            if name.lower() not in HOP_BY_HOP | {"content-length", "content-encoding"}:
+            if name.lower() not in NOT_ANSWERED:
                 answer.headers.add(name, value)
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Referrer-Policy"] = "same-origin"
