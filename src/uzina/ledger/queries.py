@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncHour
 
 from uzina.ledger import rules
 from uzina.ledger.models import Account, Allocation, Posting, Resource, Transfer
@@ -97,6 +97,11 @@ def booked_by_project() -> dict[str, int]:
     return dict(found)
 
 
+def allocations_by_id(ids: Collection[int]) -> dict[int, Allocation]:
+    """Return allocations by their ids. One query."""
+    return dict(Allocation.objects.in_bulk(list(ids)))
+
+
 def hold_of(key: str) -> Transfer:
     """Return the hold placed with that key. One query."""
     return Transfer.objects.get(key=key, kind=rules.TransferKind.HOLD)
@@ -184,6 +189,31 @@ def burn_down(allocation: Allocation) -> list[tuple[datetime, int]]:
         spent += amount
         points.append((at, spent))
     return rules.thinned(points, BURN_DOWN_POINTS)
+
+
+def forecast(allocation: Allocation, now: datetime) -> rules.Forecast:
+    """Return how long an allocation's hours last at the pace of the last weeks. Two queries.
+
+    Pace is what was booked, and corrected, in the hours before now; refunds are not slower use.
+    """
+    rows = (
+        Posting.objects.filter(
+            account__allocation=allocation,
+            account__kind=rules.AccountKind.SPENT,
+            transfer__at__gt=now - timedelta(days=rules.LOOK_BACK_DAYS),
+        )
+        .exclude(transfer__kind=rules.TransferKind.REFUND)
+        .values_list(TruncHour("transfer__at", tzinfo=UTC))
+        .annotate(Sum("amount"))
+    )
+    return rules.forecast(
+        state=allocation.state,
+        starts_at=allocation.starts_at,
+        ends_at=allocation.ends_at,
+        balance=balance(allocation),
+        days=rules.daily(rows, now),
+        now=now,
+    )
 
 
 def due(now: datetime) -> tuple[list[Allocation], list[Allocation]]:

@@ -71,6 +71,11 @@ def people_with_role(kind: rules.RoleKind) -> QuerySet[Person]:
     return Person.objects.filter(is_active=True, pk__in=holders).order_by("name")  # type: ignore[no-any-return]
 
 
+def projects_by_id(ids: Collection[int]) -> dict[int, Project]:
+    """Return projects by their ids. One query."""
+    return dict(Project.objects.in_bulk(list(ids)))
+
+
 def project(code: str) -> Project | None:
     """Return the project with the code."""
     return Project.objects.select_related("organisation").filter(code=code).first()  # type: ignore[no-any-return]

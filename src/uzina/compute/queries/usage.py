@@ -1,7 +1,9 @@
 """Reads about what was measured and what it costs."""
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from uzina.compute import rules
 from uzina.compute.models import Cluster, Job, Partition, Tariff, Usage
 from uzina.compute.queries.clusters import cluster_slug
+from uzina.people import queries as people
 from uzina.people.models import Project
 
 FIGURES = (
@@ -77,6 +80,71 @@ def kept(keys: Collection[str]) -> dict[str, dict[str, Any]]:
         .values("row_key", "revision", "gpu_ms", "job", "project", "allocation", *FIGURES)
     )
     return {row["row_key"]: row for row in rows}
+
+
+def runs_since(cluster: Cluster, partition: str, since: date) -> QuerySet[Usage]:
+    """Return the latest measurement of each run that a price of that day is about."""
+    begins_at = datetime.combine(since, time(), tzinfo=zone())
+    rows = Usage.objects.filter(cluster=cluster, started_at__gte=begins_at)
+    return latest(rows.filter(partition=partition) if partition else rows)
+
+
+@dataclass(frozen=True)
+class Restated:
+    """A run whose cost a price changes: the row, whose it is, its new cost, and by how much more."""
+
+    pk: int
+    job: int | None
+    project: int | None
+    allocation: int | None
+    gpu_ms: int
+    difference: int
+
+
+def restated(
+    cluster: Cluster, partition: str, since: date, prices: rules.Tariffs
+) -> Iterator[Restated]:
+    """Yield the runs since a day that cost otherwise by these prices than they were booked with."""
+    runs = runs_since(cluster, partition, since).filter(gpu_ms__isnull=False).order_by("pk")
+    columns = ("pk", "job", "project", "allocation", "gpu_ms", "partition", "started_at")
+    figures = ("gpus", "cpus", "memory_mb", "elapsed_s")
+    for row in runs.values(*columns, *figures).iterator(chunk_size=2000):
+        price = prices.at(row["partition"], int(row["started_at"].timestamp()))
+        cost = rules.cost(price, **{name: row[name] for name in figures})
+        if cost != row["gpu_ms"]:
+            head = (row[name] for name in columns[:4])
+            yield Restated(*head, gpu_ms=cost, difference=cost - row["gpu_ms"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a price would change for a project: None for runs that belong to nobody."""
+
+    project: Project | None
+    runs: int
+    gpu_ms: int
+
+
+def preview(
+    cluster: Cluster, partition: str, since: date, tariff: rules.Tariff
+) -> list[Difference]:
+    """Return what restating would change, by project, the largest change first."""
+    extra = Tariff(
+        partition=partition,
+        since=since,
+        rule=tariff.rule,
+        gpu_us=tariff.gpu_us,
+        cpu_us=tariff.cpu_us,
+        gib_ns=tariff.gib_ns,
+        node_gpus=tariff.node_gpus,
+    )
+    sums: dict[int | None, list[int]] = defaultdict(lambda: [0, 0])
+    for one in restated(cluster, partition, since, tariffs(cluster, [extra])):
+        sums[one.project][0] += 1
+        sums[one.project][1] += one.difference
+    projects = people.projects_by_id([pk for pk in sums if pk is not None])
+    found = [Difference(projects.get(pk or 0), runs, ms) for pk, (runs, ms) in sums.items()]
+    return sorted(found, key=lambda one: -abs(one.gpu_ms))
 
 
 def usage_of_project(project: Project) -> QuerySet[Usage]:

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from uzina.compute import rules
-from uzina.compute.models import Job
+from uzina.compute import queries, rules
+from uzina.compute.models import Job, SiteAccount
 from uzina.core.models import Promise
 from uzina.core.promises import Worker, plant_recurring
+from uzina.core.tests import NOW
 from uzina.ledger import queries as ledger_queries
 
 SLURM_CONF = os.environ.get("UZINA_TEST_SLURM_CONF", "")
@@ -43,6 +44,20 @@ def cluster_kind(request):
     if request.param == "slurm":
         request.getfixturevalue("on_slurm")
     return request.param
+
+
+@pytest.fixture
+def hours(grant_hours):
+    """Ten GPU-hours from a day before NOW for thirty days."""
+    return grant_hours(NOW, days=30)
+
+
+@pytest.fixture
+def account(project):
+    """The project's account on the cluster."""
+    return SiteAccount.objects.create(
+        cluster=queries.cluster(), project=project, name="uz-prj", made_at=NOW
+    )
 
 
 def spec(command="true", **changes):

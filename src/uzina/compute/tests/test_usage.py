@@ -26,20 +26,6 @@ pytestmark = pytest.mark.django_db
 T0 = int(NOW.timestamp())
 
 
-@pytest.fixture
-def hours(grant_hours):
-    """Ten GPU-hours from a day before NOW for thirty days."""
-    return grant_hours(NOW, days=30)
-
-
-@pytest.fixture
-def account(project):
-    """The project's account on the cluster."""
-    return SiteAccount.objects.create(
-        cluster=queries.cluster(), project=project, name="uz-prj", made_at=NOW
-    )
-
-
 def row(native_id="1", *, ran_s=10, started_s=T0, **changes):
     facts = {
         "native_id": native_id,
