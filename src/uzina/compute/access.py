@@ -1,6 +1,8 @@
 """Who may do what."""
 
 from uzina.compute.models import Job
+from uzina.core.errors import NotAllowed
+from uzina.core.text import _
 from uzina.people import access as people
 from uzina.people.models import Person, Project
 
@@ -15,6 +17,31 @@ def may_cancel(person: Person | None, job: Job) -> bool:
     return people.is_operator(person) or (
         person is not None and people.is_member(person, job.project)
     )
+
+
+def check_submit(person: Person | None, project: Project) -> None:
+    """Raise NotAllowed job.submit.not_a_member for who may not spend the project's hours."""
+    if not may_submit(person, project):
+        raise NotAllowed(
+            "job.submit.not_a_member",
+            _("Only members of {project} can spend its hours."),
+            project=project.code,
+        )
+
+
+def check_fetch(person: Person, job: Job) -> None:
+    """Raise NotAllowed job.fetch.not_a_member for who may not take the job's files."""
+    if not may_fetch(person, job):
+        raise NotAllowed(
+            "job.fetch.not_a_member",
+            _("Only members of {project} can take files of its jobs."),
+            project=job.project.code,
+        )
+
+
+def may_fetch(person: Person, job: Job) -> bool:
+    """Tell whether the person may take files out of the job's run directory: its members."""
+    return people.is_member(person, job.project)
 
 
 def may_open(person: Person, job: Job) -> bool:

@@ -12,7 +12,7 @@ from uzina.catalogue import queries as catalogue
 from uzina.compute import access, queries, rules
 from uzina.compute.actions.endings import close, end, locked
 from uzina.compute.actions.hand_over import is_surely_here
-from uzina.compute.models import Job
+from uzina.compute.models import Cluster, Job
 from uzina.compute.rules import JobSpec, JobState
 from uzina.core.db import acting, action
 from uzina.core.errors import NotAllowed, Refused
@@ -21,7 +21,7 @@ from uzina.core.log import log
 from uzina.core.promises import promise
 from uzina.core.text import _
 from uzina.ledger import actions as ledger
-from uzina.ledger.models import Allocation
+from uzina.ledger.models import Allocation, Transfer
 from uzina.people.models import Person, Project
 
 
@@ -52,15 +52,10 @@ def submit(
     job.submit.still_running, job.submit.no_such_job, job.submit.after_hopeless, what catalogue refuses of an input, and allocation.hold.too_big,
     which says how much is left.
     """
-    if not access.may_submit(by, project):
-        raise NotAllowed(
-            "job.submit.not_a_member",
-            _("Only members of {project} can spend its hours."),
-            project=project.code,
-        )
+    access.check_submit(by, project)
     kept = Job.objects.filter(project=project, key=key).first()
     if kept is not None:
-        return _same(kept, spec)
+        return same(kept, spec)
     if project.state != "active":
         raise Refused(
             "job.submit.project_closed",
@@ -98,7 +93,27 @@ def submit(
         kept = Job.objects.filter(project=project, key=key).first()
         if kept is None:
             raise
-        return _same(kept, spec)
+        return same(kept, spec)
+
+
+def check_may_submit(project: Project, *, by: Person | None) -> None:
+    """Raise NotAllowed job.submit.not_a_member."""
+    if not access.may_submit(by, project):
+        raise NotAllowed(
+            "job.submit.not_a_member",
+            _("Only members of {project} can spend its hours."),
+            project=project.code,
+        )
+
+
+def check_active(project: Project) -> None:
+    """Raise Refused job.submit.project_closed."""
+    if project.state != "active":
+        raise Refused(
+            "job.submit.project_closed",
+            _("{project} is closing or closed and takes no new jobs."),
+            project=project.code,
+        )
 
 
 def _check_continues(before: Job, project: Project) -> None:
@@ -159,12 +174,40 @@ def _create(
 ) -> Job:
     code = new_code("JOB")
     hold = ledger.hold(allocation, amount=amount, subject=code, key=f"hold:{code}", by=by, now=now)
-    job = Job(
+    job = row(hold, project=project, cluster=queries.cluster(), spec=spec, by=by, now=now, key=key)
+    job.site_user, job.site_account = site_user, site_account
+    job.continues, job.rerun_of = continues, rerun_of
+    if continues is not None:
+        job.run_dir = continues.run_dir
+    if chain_left is not None:
+        job.chain_left = chain_left
+    if is_waiting:
+        job.reason = "Dependency"
+    job.save()
+    log_submitted(job, allocation, by=by, now=now)
+    if not is_waiting:
+        promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
+    return job
+
+
+def row(
+    hold: Transfer,
+    *,
+    project: Project,
+    cluster: Cluster,
+    spec: JobSpec,
+    by: Person | None,
+    now: datetime,
+    key: str,
+) -> Job:
+    """Return the row of a new job, whose code is the subject of its hold."""
+    code = hold.subject
+    return Job(
         code=code,
         project=project,
-        allocation=allocation,
+        allocation_id=hold.allocation_id,
         hold=hold,
-        cluster=queries.cluster(),
+        cluster=cluster,
         submitted_by=by,
         key=key,
         native_key=f"{code.lower()}-{secrets.token_hex(6)}",
@@ -176,37 +219,32 @@ def _create(
         cpus=spec.cpus,
         memory_mb=spec.memory_mb,
         time_limit_s=spec.time_limit_s,
-        held_gpu_ms=amount,
-        reason="Dependency" if is_waiting else "HandOver",
-        run_dir=continues.run_dir
-        if continues is not None
-        else str(Path(settings.UZINA.scheduler.run_root).absolute() / code),
+        held_gpu_ms=hold.amount,
+        reason="HandOver",
+        run_dir=str(Path(settings.UZINA.scheduler.run_root).absolute() / code),
         submitted_at=now,
-        site_user=site_user,
-        site_account=site_account,
         partition=spec.partition,
         tasks=spec.tasks,
-        continues=continues,
-        chain_left=(spec.chain or None) if chain_left is None else chain_left,
-        rerun_of=rerun_of,
+        chain_left=spec.chain or None,
     )
-    job.save()
+
+
+def log_submitted(job: Job, allocation: Allocation, *, by: Person | None, now: datetime) -> None:
+    """Note in the log that a job was taken on."""
     log(
         "job.submitted",
-        code,
+        job.code,
         by=by,
         now=now,
-        project=project.code,
+        project=job.project.code,
         allocation=allocation.code,
-        kind=spec.kind,
-        held_gpu_ms=amount,
+        kind=job.kind,
+        held_gpu_ms=job.held_gpu_ms,
     )
-    if not is_waiting:
-        promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
-    return job
 
 
-def _same(job: Job, spec: JobSpec) -> Job:
+def same(job: Job, spec: JobSpec) -> Job:
+    """Return the job that a key gave before. Raises Refused job.submit.key_reused."""
     if job.spec != spec.as_json():
         raise Refused(
             "job.submit.key_reused",

@@ -55,6 +55,13 @@ def checkpoints(run_dir: Path) -> int:
 SAVED = "checkpoint"
 
 
+def has_saved(run_dir: Path) -> bool:
+    """Tell whether a checkpoint was noted, or lies in a folder of that name."""
+    return bool(checkpoints(run_dir)) or any(
+        SAVED in path.lower() or "ckpt" in path.lower() for path, _about, _folder in _walk(run_dir)
+    )
+
+
 def was_asked_to_stop(run_dir: Path) -> bool:
     """Tell whether the stop file was set because the time was nearly up."""
     return run_directory.chunk(run_dir, STOP, offset=0, limit=16).data.strip() == b"time"

@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from uzina.compute import actions, queries, rules
-from uzina.compute.adapters import run_directory, scheduler
+from uzina.compute import access, actions, queries, rules
+from uzina.compute.adapters import leavings, run_directory, scheduler
 from uzina.compute.models import Job, Usage
+from uzina.core.attachments import attachment
 from uzina.core.idempotency import keyed
 from uzina.core.paging import Page, paged
 from uzina.people.types import SignedIn
@@ -47,6 +49,13 @@ class JobOut(Schema):
     cpus: int
     memory_mb: int
     time_limit_s: int
+    partition: str
+    tasks: int
+    continues: str | None
+    chain_left: int | None
+    rerun_of: str | None
+    expected_at: datetime | None
+    expected_seen_at: datetime | None
     held_gpu_ms: int
     gpu_ms: int | None
     native_id: str
@@ -68,6 +77,14 @@ class JobOut(Schema):
         return job.allocation.code
 
     @staticmethod
+    def resolve_continues(job: Job) -> str | None:
+        return job.continues.code if job.continues else None
+
+    @staticmethod
+    def resolve_rerun_of(job: Job) -> str | None:
+        return job.rerun_of.code if job.rerun_of else None
+
+    @staticmethod
     def resolve_why(job: Job) -> str:
         why = queries.why(job)
         return gettext(why) if why else ""
@@ -77,8 +94,39 @@ class JobOut(Schema):
         return ["cancel"] if job.is_open and job.cancel_asked_at is None else []
 
 
+class AdviceOut(Schema):
+    """Why a job failed, and what to do next."""
+
+    why: str
+    step: str
+
+
 class JobWithSpecOut(JobOut):
+    """A job with its description. effort: cpu_s, max_rss_mb, energy_j, as far as measured."""
+
     spec: dict[str, Any]
+    effort: dict[str, Any]
+    chain_end: str
+    rehearsal: str
+    advice: AdviceOut | None
+
+    @staticmethod
+    def resolve_chain_end(job: Job) -> str:
+        end = queries.chain_end(job)
+        return gettext(end) if end else ""
+
+    @staticmethod
+    def resolve_rehearsal(job: Job) -> str:
+        shown = queries.rehearsal(job)
+        return gettext(shown) if shown else ""
+
+    @staticmethod
+    def resolve_advice(job: Job) -> dict[str, str] | None:
+        found = queries.advice(job)
+        return found and {
+            "why": gettext(found.why).format(**found.facts),
+            "step": gettext(found.step).format(**found.facts),
+        }
 
 
 class LogOut(Schema):
@@ -116,7 +164,9 @@ class UsagePageOut(Schema):
 
 
 def _visible(request: SignedIn) -> Any:
-    return Job.objects.visible_to(request.user).select_related("project", "allocation", "cluster")
+    return Job.objects.visible_to(request.user).select_related(
+        "project", "allocation", "cluster", "continues", "rerun_of"
+    )
 
 
 def _job(request: SignedIn, code: str) -> Job:
@@ -133,6 +183,50 @@ def submit_job(request: SignedIn, body: JobIn) -> Status[Job]:
     spec = rules.parse_spec(body.spec, within="spec")
     key = f"{request.user.code}:{request.headers['Idempotency-Key']}"[:255]
     return Status(201, actions.submit(project, spec=spec, by=request.user, now=now(), key=key))
+
+
+class CheckOut(Schema):
+    """One thing that was looked at. level: ok, warn (it may go wrong) or refuse."""
+
+    code: str
+    level: str
+    text: str
+
+
+class ChecksOut(Schema):
+    may_submit: bool
+    checks: list[CheckOut]
+
+
+@router.post("/jobs/check", response=ChecksOut)
+def check_job(request: SignedIn, body: JobIn) -> dict[str, Any]:
+    """Look at what stands in a job's way, before it is submitted. Nothing is held or kept."""
+    project = queries.visible_project(request.user, body.project)
+    if project is None:
+        raise Http404
+    access.check_submit(request.user, project)
+    spec = rules.parse_spec(body.spec, within="spec")
+    checks = queries.preflight(project, spec=spec, by=request.user, now=now())
+    return {
+        "may_submit": rules.checks.may_submit(checks),
+        "checks": [
+            {
+                "code": one.code,
+                "level": one.level,
+                "text": gettext(one.message).format(**one.facts),
+            }
+            for one in checks
+        ],
+    }
+
+
+@router.post("/jobs/{code}/rerun", response={201: JobWithSpecOut})
+@keyed
+def rerun_job(request: SignedIn, code: str) -> Status[Job]:
+    """Take the same job on once more, with the same description and inputs."""
+    key = f"{request.user.code}:{request.headers['Idempotency-Key']}"[:255]
+    job = actions.rerun(_job(request, code), by=request.user, now=now(), key=key)
+    return Status(201, job)
 
 
 @router.get("/jobs", response=Page[JobOut])
@@ -170,7 +264,7 @@ def cancel_job(request: SignedIn, code: str) -> Job:
 def job_logs(
     request: SignedIn,
     code: str,
-    stream: Annotated[str, Field(max_length=16)] = "stdout",
+    stream: Annotated[str, Field(max_length=24)] = "stdout",
     offset: Offset = 0,
     limit: Annotated[int, Field(ge=1, le=1_048_576)] = LOG_LIMIT,
 ) -> dict[str, Any]:
@@ -209,3 +303,52 @@ def _lines(lines: run_directory.Lines) -> dict[str, Any]:
 def job_usage(request: SignedIn, code: str) -> dict[str, list[Usage]]:
     """Return what the cluster measured, one row a run."""
     return {"items": list(queries.usage_of(_job(request, code)))}
+
+
+class FileOut(Schema):
+    path: str
+    bytes: int
+
+
+class OutputOut(FileOut):
+    """A file that matched `outputs`. sha256 is empty where there was too much to read."""
+
+    sha256: str
+
+
+class FilesOut(Schema):
+    """What is in the run directory, at most 500 files, and what was collected at the end."""
+
+    items: list[FileOut]
+    outputs: list[OutputOut]
+
+
+@router.get("/jobs/{code}/files", response=FilesOut)
+def job_files(request: SignedIn, code: str) -> dict[str, Any]:
+    """List the files of a job's run directory."""
+    run_dir = queries.run_dir(_job(request, code))
+    files = run_directory.files(run_dir)
+    return {
+        "items": [{"path": one.path, "bytes": one.size} for one in files],
+        "outputs": leavings.outputs(run_dir),
+    }
+
+
+@router.get("/jobs/{code}/files/{path:path}")
+def job_file(
+    request: SignedIn, code: str, path: Annotated[str, Field(max_length=4096)]
+) -> HttpResponseBase:
+    """Send one file of a job's run directory, whole or a range of it, to members of its project."""
+    job = _job(request, code)
+    access.check_fetch(request.user, job)
+    found = leavings.opened(queries.run_dir(job), path)
+    if found is None:
+        raise Http404
+    return attachment(
+        request,
+        path=path,
+        size=found.size,
+        sha256=found.tag,
+        media_type="application/octet-stream",
+        pieces=found.pieces,
+    )

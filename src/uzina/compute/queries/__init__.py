@@ -17,7 +17,16 @@ from uzina.compute.queries.accounts import (
     usage_read,
     without_account,
 )
-from uzina.compute.queries.chains import fates, last_link, link_key, next_link, waiting_for
+from uzina.compute.queries.chains import (
+    advice,
+    chain_end,
+    fates,
+    last_link,
+    link_key,
+    next_link,
+    rehearsal,
+    waiting_for,
+)
 from uzina.compute.queries.clusters import (
     Standing,
     affected,
@@ -31,6 +40,7 @@ from uzina.compute.queries.clusters import (
     standing,
     usual_partition,
 )
+from uzina.compute.queries.commands import next_command
 from uzina.compute.queries.history import (
     SUMS,
     Busy,
@@ -91,8 +101,10 @@ __all__ = [
     "Wait",
     "Waits",
     "Wasteful",
+    "advice",
     "affected",
     "biggest_users",
+    "chain_end",
     "cluster",
     "cluster_slug",
     "cost_so_far",
@@ -117,6 +129,7 @@ __all__ = [
     "maintenance_for",
     "maintenances",
     "new_account_name",
+    "next_command",
     "next_link",
     "open_allocation",
     "open_jobs_of",
@@ -125,6 +138,7 @@ __all__ = [
     "preview",
     "price",
     "prices_of",
+    "rehearsal",
     "restated",
     "run_dir",
     "runs_since",

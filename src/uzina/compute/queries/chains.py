@@ -1,6 +1,9 @@
 """Reads about jobs that follow one another."""
 
+from pathlib import Path
+
 from uzina.compute import rules
+from uzina.compute.adapters import leavings
 from uzina.compute.models import Job
 from uzina.people.models import Project
 
@@ -38,6 +41,35 @@ def fates(project: Project, spec: rules.JobSpec) -> list[rules.Fate]:
         for code, needs_done in wanted.items()
         if code in found
     ]
+
+
+def chain_end(job: Job) -> str:
+    """Return, in English, why no link followed the last of a chain; "" for others."""
+    return rules.CHAIN_ENDS.get(job.chain.get("why", ""), "")
+
+
+def rehearsal(job: Job) -> str:
+    """Return, in English, what an ended rehearsal showed; "" for other jobs."""
+    if job.is_open or not job.spec.get("is_rehearsal"):
+        return ""
+    run_dir = Path(job.run_dir)
+    return rules.rehearsed(
+        has_saved=leavings.has_saved(run_dir),
+        has_ended=job.state is rules.JobState.DONE,
+        was_stopped=leavings.was_asked_to_stop(run_dir),
+    )
+
+
+def advice(job: Job) -> rules.Advice | None:
+    """Return what to do about a job that did not end well."""
+    return rules.advice(
+        state=job.state,
+        reason=job.reason,
+        exit_code=job.exit_code,
+        memory_mb=job.memory_mb,
+        time_limit_s=job.time_limit_s,
+        max_rss_mb=job.effort.get("max_rss_mb"),
+    )
 
 
 def waiting_for(job: Job) -> list[Job]:

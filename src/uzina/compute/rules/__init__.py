@@ -34,7 +34,7 @@ from uzina.compute.rules.busy import (
     percentile,
     waste,
 )
-from uzina.compute.rules.chains import CHAIN_ENDS, Fate, is_waiting, why_no_link
+from uzina.compute.rules.chains import CHAIN_ENDS, Fate, is_waiting, rehearsed, why_no_link
 from uzina.compute.rules.costs import (
     DEFAULT_TARIFF,
     FREE_STATES,
@@ -145,6 +145,7 @@ __all__ = [
     "read_array",
     "read_script",
     "reason_in_words",
+    "rehearsed",
     "shares",
     "started",
     "tasks_in",

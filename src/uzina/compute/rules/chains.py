@@ -79,3 +79,29 @@ CHAIN_ENDS = {
     "failed": _("The chain ends here: this link failed, and another would fail in the same way."),
     "refused": _("The chain ends here: the next link was refused."),
 }
+
+
+def rehearsed(*, has_saved: bool, has_ended: bool, was_stopped: bool) -> str:
+    """Return, in English, what a rehearsal showed.
+
+    has_ended    the program ended by itself and well
+    was_stopped  it was still running when it was asked to stop
+    """
+    if has_ended and not was_stopped:
+        return _("The rehearsal shows nothing about stopping: the program had finished before.")
+    if has_ended and has_saved:
+        return _("The rehearsal went well: the program saved its work and ended when asked to.")
+    if has_saved:
+        return _(
+            "In the rehearsal the program saved its work but did not end well when asked to. Have "
+            "it look for the file STOP in its run directory, save, and end."
+        )
+    if has_ended:
+        return _(
+            "In the rehearsal the program ended when asked to, but no checkpoint was seen. Note one "
+            "in events.jsonl, or write it to a folder named checkpoints."
+        )
+    return _(
+        "In the rehearsal the program neither saved its work nor ended well when asked to. Have it "
+        "look for the file STOP in its run directory, save, and end."
+    )

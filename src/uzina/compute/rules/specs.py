@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from uzina.compute.rules.arrays import read_array
@@ -16,6 +16,9 @@ OURS = (
     *("logs", "inputs", BODY, SCRIPT, OUTPUTS, STOP),
     *("events.jsonl", "metrics.jsonl", "exit.json", "heartbeat.json"),
 )
+
+
+REHEARSAL_S = 120
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,19 @@ class JobSpec:
     def tasks(self) -> int:
         """How many runs it asks for."""
         return len(self.task_numbers) or 1
+
+    def rehearsal(self) -> "JobSpec":
+        """Return the same work for two minutes, asked to stop after one, to see whether it does."""
+        return replace(
+            self,
+            time_limit_s=REHEARSAL_S,
+            stop_before_s=REHEARSAL_S // 2,
+            chain=0,
+            array=str(self.task_numbers[0]) if self.array else "",
+            after=(),
+            after_any=(),
+            is_rehearsal=True,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return what parse_spec() reads back to an equal description."""
