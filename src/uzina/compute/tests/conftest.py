@@ -3,13 +3,14 @@
 import os
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from uzina.compute import queries, rules
+from uzina.compute import actions, queries, rules
 from uzina.compute.models import Job, SiteAccount
 from uzina.core.models import Promise
 from uzina.core.promises import Worker, plant_recurring
@@ -25,6 +26,19 @@ HOUR = 3_600_000
 def allocation(grant_hours):
     """Ten GPU-hours, open now. Real jobs need the real clock."""
     return grant_hours(timezone.now(), days=30)
+
+
+@pytest.fixture
+def cluster(db):
+    return queries.cluster()
+
+
+@pytest.fixture
+def early_job(ana, project, allocation, cluster):
+    """Return a job submitted on the first day of its allocation."""
+    return actions.submit(
+        project, spec=spec(), by=ana, now=allocation.starts_at + timedelta(days=1), key="fixture"
+    )
 
 
 @pytest.fixture

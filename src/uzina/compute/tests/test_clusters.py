@@ -1,260 +1,18 @@
-"""What operators see of a cluster: looks, history, unused hours, maintenance, waste."""
+"""Looks at the machines, their history, waits, waste, and unused hours from the tables."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from django.core import mail
-from django.test import Client
-from hypothesis import given
-from hypothesis import strategies as st
+from uzina.compute import actions, queries, tasks
+from uzina.compute.models import Job, Maintenance, Partition, Sample
+from uzina.compute.ports import PartitionSeen, QueueSeen, SchedulerDown
+from uzina.compute.rules import Why
+from uzina.compute.tests.machines import NOW, TICK, look, node, sample, usage
 
-from uzina.compute import actions, queries, rules, tasks
-from uzina.compute.models import Cluster, Job, Maintenance, Partition, Sample, Usage
-from uzina.compute.ports import Inventory, Node, PartitionSeen, QueueSeen, SchedulerDown
-from uzina.compute.rules import DayUse, Held, Pause, Stay, Why
-from uzina.compute.tests.conftest import spec
-from uzina.core.errors import NotAllowed, Refused
-from uzina.core.models import LogEntry, Promise
-
-NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
-HOUR, DAY = 3600, 86_400
-TICK = timedelta(microseconds=1)
-D0 = 1_800_000_000 - 1_800_000_000 % DAY
-"""A midnight in UTC."""
-
-
-# The rules: full, percentiles, waste -----------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("gpus", "gpus_free", "cpus_free", "waiting", "full"),
-    [
-        (8, 0, 5, 1, True),
-        (8, 1, 0, 1, False),
-        (8, 0, 0, 0, False),
-        (0, 0, 0, 1, True),
-        (0, 0, 1, 1, False),
-    ],
-)
-def test_a_partition_is_full_when_jobs_wait_and_no_gpu_or_else_no_core_is_free(
-    gpus, gpus_free, cpus_free, waiting, full
-):
-    assert (
-        rules.is_full(gpus=gpus, gpus_free=gpus_free, cpus_free=cpus_free, jobs_waiting=waiting)
-        is full
-    )
-
-
-@given(st.lists(st.integers(0, 10**6), min_size=1), st.integers(1, 100))
-def test_a_percentile_is_the_smallest_value_that_covers_its_share(values, percent):
-    ordered = sorted(values)
-    found = rules.percentile(ordered, percent)
-
-    def share(limit):
-        return sum(value <= limit for value in ordered) * 100 >= percent * len(ordered)
-
-    assert share(found)
-    assert not any(share(value) for value in ordered if value < found)
-
-
-def held(**changes):
-    facts = {
-        "gpus": 4,
-        "elapsed_s": 10_000,
-        "memory_mb": 40_000,
-        "cpu_s": 500.0,
-        "max_rss_mb": 10_001,
-    }
-    return Held(**facts | changes)
-
-
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({}, []),
-        ({"cpu_s": 499.9}, ["idle"]),
-        ({"cpu_s": 0.0, "gpus": 0}, []),
-        ({"cpu_s": 0.0, "elapsed_s": 600}, ["idle"]),
-        ({"cpu_s": 0.0, "elapsed_s": 599}, []),
-        ({"cpu_s": None}, []),
-        ({"max_rss_mb": 10_000}, ["memory"]),
-        ({"max_rss_mb": None}, []),
-        ({"memory_mb": 8192, "max_rss_mb": 2048}, ["memory"]),
-        ({"memory_mb": 8191, "max_rss_mb": 1}, []),
-        ({"cpu_s": 1.0, "max_rss_mb": 1}, ["idle", "memory"]),
-    ],
-)
-def test_waste_is_a_core_that_slept_beside_gpus_or_memory_asked_four_times_over(changes, found):
-    assert rules.waste(held(**changes)) == found
-
-
-# The rules: why hours were not used --------------------------------------------------------------
-
-
-def one_day(stays, *, looks=None, pauses=()):
-    [day] = rules.days_of(stays, cuts=[D0, D0 + DAY], looks=looks or {}, pauses=pauses)
-    return day
-
-
-def test_a_day_on_which_nothing_was_submitted_is_idle_and_says_so():
-    day = one_day([])
-
-    assert day == DayUse(D0, D0 + DAY, 0, 0, 0, 0, 0)
-    assert (day.idle_s, day.why) == (DAY, Why.NOTHING)
-
-
-@pytest.mark.parametrize(
-    ("ended_s", "ran_s", "why"),
-    [(D0, 0, Why.NOTHING), (D0 + 1, 1, Why.RAN)],
-)
-def test_a_run_counts_for_a_day_from_its_first_second_on(ended_s, ran_s, why):
-    day = one_day([Stay("gpu", 4, D0 - 20, D0 - 10, ended_s)])
-
-    assert (day.ran_s, day.gpu_s, day.why) == (ran_s, 4 * ran_s, why)
-
-
-def test_a_run_that_begins_with_the_next_day_only_waited_on_this_one():
-    day = one_day([Stay("gpu", 1, D0 + DAY - 1, D0 + DAY, D0 + DAY + 50)])
-
-    assert (day.ran_s, day.waited_s, day.why) == (0, 1, Why.WAITED)
-
-
-def test_a_run_over_midnight_is_cut_at_it():
-    first, second = rules.days_of(
-        [Stay("gpu", 2, D0 + DAY - 30, D0 + DAY - 10, D0 + DAY + 5)],
-        cuts=[D0, D0 + DAY, D0 + 2 * DAY],
-        looks={},
-        pauses=[],
-    )
-
-    assert (first.waited_s, first.ran_s, first.gpu_s) == (20, 10, 20)
-    assert (second.waited_s, second.ran_s, second.gpu_s) == (0, 5, 10)
-
-
-def test_runs_side_by_side_fill_the_day_once_but_use_their_gpus_each():
-    day = one_day([Stay("a", 1, D0, D0, D0 + 100), Stay("b", 2, D0 + 50, D0 + 50, D0 + 150)])
-
-    assert (day.ran_s, day.gpu_s) == (150, 300)
-
-
-def test_waiting_counts_only_where_nothing_ran():
-    running, waiting = Stay("gpu", 1, D0, D0, D0 + 100), Stay("gpu", 1, D0 + 50, None, D0 + 130)
-    day = one_day([running, waiting])
-
-    assert (day.ran_s, day.waited_s, day.idle_s, day.why) == (100, 30, DAY - 130, Why.RAN)
-
-
-def test_waiting_is_full_in_the_share_of_the_looks_that_saw_no_free_gpu():
-    day = one_day(
-        [Stay("gpu", 1, D0 + HOUR, None, D0 + 3 * HOUR)],
-        looks={("gpu", D0 + HOUR): (45, 60), ("gpu", D0): (60, 60), ("cpu", D0 + HOUR): (1, 1)},
-    )
-
-    assert (day.full_s, day.waited_s) == (2700, 900 + HOUR)
-    assert day.why is Why.WAITED
-
-
-@pytest.mark.parametrize(("full", "why"), [(30, Why.FULL), (29, Why.WAITED)])
-def test_a_day_is_full_when_it_waited_for_that_at_least_as_long_as_for_anything_else(full, why):
-    stays = [Stay("gpu", 1, D0, None, D0 + HOUR)]
-
-    assert one_day(stays, looks={("gpu", D0): (full, 60)}).why is why
-
-
-def test_of_several_partitions_waited_for_the_fullest_counts():
-    stays = [Stay("a", 1, D0, None, D0 + 600), Stay("b", 1, D0, None, D0 + 600)]
-    looks = {("a", D0): (1, 4), ("b", D0): (3, 4)}
-
-    assert one_day(stays, looks=looks).full_s == 450
-
-
-@pytest.mark.parametrize(
-    ("partition", "waited_in", "in_maintenance_s"),
-    [("", "gpu", 200), ("gpu", "gpu", 200), ("cpu", "gpu", 0)],
-)
-def test_a_maintenance_explains_the_waiting_within_it_and_not_a_second_more(
-    partition, waited_in, in_maintenance_s
-):
-    pause = Pause(partition, D0 + 100, D0 + 300)
-    stays = [Stay(waited_in, 1, D0, None, D0 + 1000)]
-    day = one_day(stays, pauses=[pause], looks={(waited_in, D0): (1, 1)})
-
-    assert (day.maintenance_s, day.full_s) == (in_maintenance_s, 1000 - in_maintenance_s)
-
-
-SECONDS = st.integers(0, 3 * DAY)
-STAYS = st.builds(
-    lambda partition, gpus, at, wait, run: Stay(
-        partition,
-        gpus,
-        D0 - DAY + at,
-        None if run is None else D0 - DAY + at + wait,
-        D0 - DAY + at + wait + (run or 0),
-    ),
-    st.sampled_from(["", "a", "b"]),
-    st.integers(0, 8),
-    SECONDS,
-    st.integers(0, DAY),
-    st.none() | st.integers(0, DAY),
-)
-
-
-@given(
-    st.lists(STAYS, max_size=8),
-    st.dictionaries(
-        st.tuples(st.sampled_from(["", "a", "b"]), st.integers(0, 47).map(lambda n: D0 + n * HOUR)),
-        st.integers(0, 60).map(lambda n: (n, 60)),
-    ),
-    st.lists(st.integers(D0, D0 + 2 * DAY), max_size=3),
-)
-def test_the_parts_of_the_days_add_up_to_them_and_to_what_was_counted_second_by_second(
-    stays, looks, edges
-):
-    cuts = sorted({D0, D0 + 2 * DAY, *edges})
-    found = rules.days_of(stays, cuts=cuts, looks=looks, pauses=[])
-
-    assert [(day.starts_s, day.ends_s) for day in found] == list(zip(cuts, cuts[1:], strict=False))
-    assert all(day.idle_s >= 0 for day in found)
-    ran = {
-        second // 60
-        for stay in stays
-        if stay.started_s is not None
-        for second in range(max(stay.started_s, D0), min(stay.ended_s, D0 + 2 * DAY), 60)
-    }
-    assert bool(ran) == any(day.ran_s for day in found)
-    assert sum(day.gpu_s for day in found) == sum(
-        stay.gpus * max(0, min(stay.ended_s, D0 + 2 * DAY) - max(stay.started_s, D0))
-        for stay in stays
-        if stay.started_s is not None
-    )
-    whole = rules.days_of(stays, cuts=[D0, D0 + 2 * DAY], looks=looks, pauses=[])[0]
-    for name in ("ran_s", "maintenance_s", "idle_s"):
-        assert getattr(whole, name) == sum(getattr(day, name) for day in found)
+HOUR = 3600
 
 
 # Looks ---------------------------------------------------------------------------------------------
-
-
-def node(name, partition="gpu", **changes):
-    facts = {
-        "state": "idle",
-        "cpus": 64,
-        "cpus_used": 0,
-        "memory_mb": 500_000,
-        "gpus": 4,
-        "gpus_used": 0,
-        "gpu_type": "a100",
-    }
-    return Node(name=name, partition=partition, **facts | changes)
-
-
-def look(*nodes, partitions=(), queue=()):
-    return Inventory(nodes, tuple(partitions), tuple(queue))
-
-
-@pytest.fixture
-def cluster(db):
-    return queries.cluster()
 
 
 def test_a_look_keeps_what_each_partition_has_free_and_drained(cluster):
@@ -350,3 +108,154 @@ def test_the_machines_are_counted_while_no_job_is_open_and_silence_is_noted(clus
     silent = queries.known_cluster()
     assert silent.silent_since == NOW + timedelta(minutes=1)
     assert (silent.counted_at, queries.partitions().get().gpus) == (NOW, 2)
+
+
+# History -------------------------------------------------------------------------------------------
+
+
+def test_history_has_hours_up_to_three_days_then_days_and_gaps_where_nobody_looked(cluster):
+    ten = NOW.replace(minute=0)
+    sample(cluster, ten - timedelta(hours=2))
+    sample(cluster, ten, full_looks=15, gpus_used=480)
+    sample(cluster, ten, "", gpus_used=0)
+
+    short = queries.history(
+        cluster, partition="gpu", since=ten - timedelta(days=3), until=ten + timedelta(hours=1)
+    )
+    hours = queries.history(
+        cluster, partition="gpu", since=ten - timedelta(hours=2), until=ten + TICK
+    )
+
+    assert [(one.at, one.used_percent, one.full_percent) for one in hours] == [
+        (ten - timedelta(hours=2), 25.0, 0.0),
+        (ten - timedelta(hours=1), None, None),
+        (ten, 100.0, 25.0),
+    ]
+    assert (hours[0].average("gpus_used"), hours[1].average("gpus_used")) == (2.0, None)
+    assert [one.looks for one in short] == [0, 0, 0, 120]
+    assert short[-1].used_percent == 62.5
+
+
+def test_a_day_of_the_history_is_the_factorys_with_25_hours_in_autumn(cluster):
+    midnight = datetime(2026, 10, 24, 21, tzinfo=UTC)  # 25 October in Bucharest, summer time
+    for hours in (-1, 0, 24, 25):
+        sample(cluster, midnight + timedelta(hours=hours))
+
+    days = queries.history(
+        cluster,
+        partition="gpu",
+        since=midnight - timedelta(days=2),
+        until=midnight + timedelta(days=2),
+    )
+
+    looks = {one.at.date().isoformat(): one.looks for one in days}
+    assert (looks["2026-10-24"], looks["2026-10-25"], looks["2026-10-26"]) == (60, 120, 60)
+
+
+def test_waits_count_the_latest_revision_of_each_run_that_ran_and_ended_in_the_time(
+    cluster, project
+):
+    since = NOW - timedelta(days=1)
+    usage(cluster, 1, since, wait_s=10, project=project)
+    usage(cluster, 2, since - TICK, wait_s=7)
+    usage(cluster, 3, NOW, wait_s=7)
+    usage(cluster, 4, NOW - TICK, wait_s=30, partition="cpu")
+    usage(cluster, 5, NOW - timedelta(hours=1), wait_s=7, run_s=None)
+    for revision, wait_s in enumerate((999, 20)):
+        usage(cluster, 6, NOW - timedelta(hours=1), wait_s=wait_s, revision=revision)
+
+    found = queries.waits(cluster, since=since, until=NOW)
+
+    assert [(one.name, one.runs, one.p50_s, one.p95_s) for one in found.by_partition] == [
+        ("gpu", 2, 10, 20),
+        ("cpu", 1, 30, 30),
+    ]
+    assert [(one.name, one.runs) for one in found.by_project] == [("", 2), (project.code, 1)]
+    assert [one.name for one in found.by_organisation] == ["", project.organisation.name]
+    assert (found.runs, found.is_partly) == (3, False)
+
+
+def test_waits_say_when_they_are_only_of_the_newest_runs(cluster, monkeypatch):
+    monkeypatch.setattr(sys.modules["uzina.compute.queries.history"], "MOST_WAITS", 2)
+    for number, wait_s in enumerate((1, 2, 3)):
+        usage(cluster, number, NOW, wait_s=wait_s)
+
+    found = queries.waits(cluster, since=NOW, until=NOW + TICK)
+
+    assert (found.runs, found.is_partly, found.by_partition[0].p50_s) == (2, True, 2)
+
+
+def test_the_biggest_users_are_those_of_most_gpu_time_with_what_belongs_to_nobody(cluster, project):
+    usage(cluster, 1, NOW, run_s=100, gpus=3, project=project)
+    usage(cluster, 2, NOW, run_s=50, gpus=8)
+    usage(cluster, 3, NOW, run_s=9999, gpus=0, project=project)
+    usage(cluster, 4, NOW + TICK, run_s=9999, gpus=8)
+
+    found = queries.biggest_users(cluster, since=NOW - timedelta(days=1), until=NOW + TICK)
+
+    assert [(one.code, one.runs, one.gpu_s) for one in found] == [
+        ("", 1, 400),
+        (project.code, 1, 300),
+    ]
+
+
+def test_a_loop_of_moments_is_told_from_the_fifth_run_of_a_minute_at_most(cluster, project):
+    for number in range(5):
+        usage(cluster, number, NOW, run_s=60, project=project)
+        usage(cluster, 10 + number, NOW, run_s=61, user="bea")
+        usage(cluster, 20 + number, NOW, run_s=60, user="cpu", gpus=0)
+        if number:
+            usage(cluster, 30 + number, NOW, run_s=1, user="dan")
+
+    [found] = queries.loops(cluster, since=NOW - timedelta(days=1), until=NOW + TICK)
+
+    assert (found.project, found.user, found.runs) == (project.code, "ana", 5)
+
+
+def test_wasteful_are_running_jobs_and_those_ended_since_whose_effort_is_known(early_job, cluster):
+    def found(**changes):
+        Job.objects.filter(pk=early_job.pk).update(**changes)
+        return [
+            (one.job.code, one.how, one.person.name)
+            for one in queries.wasteful(cluster, since=NOW - timedelta(days=1), now=NOW)
+        ]
+
+    started = {"started_at": NOW - timedelta(days=2), "state": "running"}
+    ours = (early_job.code, ["idle"], "Ana Pop")
+    assert found(**started) == []
+    assert found(effort={"cpu_s": 5}) == [ours]
+    ended_at = NOW - timedelta(days=1)
+    assert found(state="done", ended_at=ended_at) == [ours]
+    assert found(ended_at=ended_at - TICK) == []
+
+
+# Why hours were not used, from the tables ---------------------------------------------------------
+
+
+def test_unused_joins_runs_jobs_looks_and_maintenance_in_four_statements(
+    early_job, cluster, project, django_assert_num_queries
+):
+    zone = queries.zone()
+    first = datetime(2026, 11, 2, tzinfo=zone)
+    early_job.submitted_at = first + timedelta(days=2, hours=1)
+    early_job.partition = "gpu"
+    early_job.save()
+    usage(cluster, 1, first + timedelta(hours=3), wait_s=3600, run_s=3600, project=project)
+    sample(cluster, (first + timedelta(days=2, hours=1)).astimezone(UTC), full_looks=60)
+    Maintenance.objects.create(
+        cluster=cluster,
+        starts_at=first + timedelta(days=2, hours=3),
+        ends_at=first + timedelta(days=2, hours=4),
+        reason="x",
+        by_code="",
+        made_at=NOW,
+    )
+
+    with django_assert_num_queries(4):
+        days = queries.unused(project, since=first, until=first + timedelta(days=2, hours=5))
+
+    assert [day.why for day in days] == [Why.RAN, Why.NOTHING, Why.WAITED]
+    assert (days[0].waited_s, days[0].ran_s, days[0].gpu_s) == (3600, 3600, 7200)
+    assert (days[2].full_s, days[2].maintenance_s, days[2].waited_s) == (3600, 3600, 7200)
+    assert days[2].ends_s - days[2].starts_s == 5 * HOUR
+    assert queries.unused(project, since=first, until=first) == []

@@ -304,7 +304,10 @@ def _day(day: DayUse) -> dict[str, Any]:
 @login_required
 @require_GET
 def unused(request: SignedIn, code: str) -> HttpResponse:
-    """Show day by day whether a project ran, waited or had nothing submitted."""
+    """Show day by day whether a project ran, waited or had nothing submitted.
+
+    Asked by the project's page, which fetches it when it has loaded, only the strip.
+    """
     visible = Project.objects.visible_to(request.user)
     project = get_object_or_404(visible, code=code[:16])
     allocations = list(ledger.allocations_of(project).select_related("project"))
@@ -319,4 +322,6 @@ def unused(request: SignedIn, code: str) -> HttpResponse:
         "strip": unused_strip(chosen, moment=now()) if chosen else None,
         "meanings": list(Why),
     }
-    return render(request, "compute/cluster_unused.html", context)
+    is_part = request.headers.get("HX-Request") == "true"
+    template = "compute/cluster_unused_part.html" if is_part else "compute/cluster_unused.html"
+    return render(request, template, context)

@@ -65,7 +65,7 @@ def jobs(request: SignedIn) -> HttpResponse:
         "lines": lines,
         "page": page,
         "project": project,
-        "cluster": queries.known_cluster(),
+        "standing": queries.standing(now=moment),
     }
     return render(request, "compute/jobs.html", context)
 
