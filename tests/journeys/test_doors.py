@@ -385,6 +385,7 @@ def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
         "slug": "new-one",
         "mode": "playground",
         "spec": {"name": "a", "command": ["true"], "time_limit_s": 60},
+        "specs": [{"name": "a", "command": ["true"], "time_limit_s": 60}],
         "answers": {},
         "version": 1,
         "closes_at": None,

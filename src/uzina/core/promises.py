@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -50,6 +50,23 @@ def promise(
             "run_at": now + (after or timedelta()),
             "made_at": now,
         },
+    )
+
+
+def promise_many(task: str, *, each: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Promise a task many times, in one statement. each: the arguments, by key.
+
+    Raises RuntimeError outside an action, as promise() does.
+    """
+    if not scope().depth:
+        msg = f"promise_many({task!r}) outside an action"
+        raise RuntimeError(msg)
+    Promise.objects.bulk_create(
+        [
+            Promise(task=task, key=key, args=dict(args), run_at=now, made_at=now)
+            for key, args in each.items()
+        ],
+        ignore_conflicts=True,
     )
 
 

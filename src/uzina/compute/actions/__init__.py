@@ -5,7 +5,7 @@ and measure(): the cluster is the truth about jobs, the ledger about hours.
 """
 
 from uzina.compute.actions.accounts import map_person
-from uzina.compute.actions.bursts import accept_many, begin_attempts
+from uzina.compute.actions.bursts import accept_many, begin_attempts, submit_many
 from uzina.compute.actions.chains import chain_on, note_effort, postpone_effort, release
 from uzina.compute.actions.clusters import (
     begin_poll,
@@ -14,6 +14,7 @@ from uzina.compute.actions.clusters import (
     note_answer,
     note_silence,
 )
+from uzina.compute.actions.commands import answer_command, take_command
 from uzina.compute.actions.following import observe
 from uzina.compute.actions.hand_over import (
     Turn,
@@ -66,6 +67,7 @@ __all__ = [
     "accept",
     "accept_many",
     "announce",
+    "answer_command",
     "ask_repair",
     "ask_sweep",
     "begin_attempt",
@@ -107,5 +109,7 @@ __all__ = [
     "set_tariff",
     "settle",
     "submit",
+    "submit_many",
+    "take_command",
     "use_ticket",
 ]

@@ -1,19 +1,95 @@
 """Many jobs at once: the same as one after another, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
 from django.db.models import F
 
-from uzina.compute import rules
+from uzina.catalogue import queries as catalogue
+from uzina.compute import queries, rules
 from uzina.compute.actions.endings import instant
+from uzina.compute.actions.jobs import (
+    check_active,
+    check_may_submit,
+    log_submitted,
+    row,
+    same,
+    submit,
+)
 from uzina.compute.models import Job
 from uzina.compute.ports import Accepted
-from uzina.compute.rules import JobState
+from uzina.compute.rules import JobSpec, JobState
 from uzina.core.db import action
+from uzina.core.fields import new_code
 from uzina.core.log import log
-from uzina.core.promises import promise
+from uzina.core.promises import promise, promise_many
+from uzina.ledger import actions as ledger
+from uzina.people.models import Person, Project
+
+
+@action
+def submit_many(
+    project: Project, *, wanted: Mapping[str, JobSpec], by: Person | None, now: datetime
+) -> list[Job]:
+    """Take many jobs on, all or none, held on one allocation; returns them in order.
+
+    wanted  descriptions by the submitter's keys; those of jobs that are there already give these
+
+    Raises what submit() raises.
+    """
+    check_may_submit(project, by=by)
+    kept = {job.key: same(job, wanted[job.key]) for job in _of_keys(project, wanted)}
+    fresh = {key: spec for key, spec in wanted.items() if key not in kept}
+    plain = {key: spec for key, spec in fresh.items() if not spec.after and not spec.after_any}
+    made = _create(project, plain, by=by, now=now) if plain else {}
+    # Those that wait for others are taken on one by one, since each locks what it waits for.
+    waiting = {
+        key: submit(project, spec=spec, by=by, now=now, key=key)
+        for key, spec in fresh.items()
+        if key not in plain
+    }
+    return [(kept | made | waiting)[key] for key in wanted]
+
+
+def _of_keys(project: Project, keys: Iterable[str]) -> Iterable[Job]:
+    return Job.objects.filter(project=project, key__in=list(keys))  # type: ignore[no-any-return]
+
+
+def _create(
+    project: Project, wanted: Mapping[str, JobSpec], *, by: Person | None, now: datetime
+) -> dict[str, Job]:
+    check_active(project)
+    site_user, site_account = queries.site_user(by), queries.site_account(project)
+    for dataset, version in {(i.dataset, i.version) for s in wanted.values() for i in s.inputs}:
+        catalogue.usable_version(by, dataset, version)
+    codes = {key: new_code("JOB") for key in wanted}
+    tariffs = {
+        name: queries.tariff(name, now=now) for name in {s.partition for s in wanted.values()}
+    }
+    amounts = {
+        codes[key]: rules.hold_amount(spec, tariffs[spec.partition]) for key, spec in wanted.items()
+    }
+    allocation = queries.open_allocation(project, amount=sum(amounts.values()), now=now)
+    cluster = queries.cluster()
+
+    holds = ledger.hold_many(allocation, amounts=amounts, by=by, now=now)
+    jobs = {
+        key: row(
+            holds[codes[key]], project=project, cluster=cluster, spec=spec, by=by, now=now, key=key
+        )
+        for key, spec in wanted.items()
+    }
+    for job in jobs.values():
+        job.site_user, job.site_account = site_user, site_account
+        log_submitted(job, allocation, by=by, now=now)
+    Job.objects.bulk_create(jobs.values())
+    promise_many(
+        "compute.hand_over",
+        each={f"hand-over:{code}": {"job": code} for code in codes.values()},
+        now=now,
+    )
+    return jobs
 
 
 @action

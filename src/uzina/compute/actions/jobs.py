@@ -287,7 +287,19 @@ def cancel(job: Job, *, by: Person | None, now: datetime) -> Job:
 def rerun(job: Job, *, by: Person | None, now: datetime, key: str) -> Job:
     """Take the same job on once more: the same description and inputs, in a new run directory.
 
-    Jobs it waited for are not waited for again. Raises what submit() raises.
+    Jobs it waited for are not waited for again. Raises Refused job.rerun.not_here and what
+    submit() raises.
     """
+    if not may_rerun(job):
+        raise Refused(
+            "job.rerun.not_here",
+            _("{job} belongs to a run or a notebook. Start that again from its own page."),
+            job=job.code,
+        )
     spec = replace(rules.parse_spec(job.spec), after=(), after_any=())
     return submit(job.project, spec=spec, by=by, now=now, key=key, rerun_of=job)
+
+
+def may_rerun(job: Job) -> bool:
+    """Tell whether a job stands for itself: not for a training run or a notebook."""
+    return job.kind in {"command", "script"}

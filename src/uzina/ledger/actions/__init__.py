@@ -20,7 +20,7 @@ from uzina.ledger.actions.corrections import (
     top_up,
 )
 from uzina.ledger.actions.grants import fund, grant, open_capacity, seed_resources
-from uzina.ledger.actions.jobs import BATCH, hold, settle, settle_many, void
+from uzina.ledger.actions.jobs import BATCH, hold, hold_many, settle, settle_many, void
 
 __all__ = [
     "BATCH",
@@ -30,6 +30,7 @@ __all__ = [
     "fund",
     "grant",
     "hold",
+    "hold_many",
     "open_allocation",
     "open_capacity",
     "overdraw",

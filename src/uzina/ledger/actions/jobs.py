@@ -87,6 +87,60 @@ def hold(
     return transfer
 
 
+@action
+def hold_many(
+    allocation: Allocation,
+    *,
+    amounts: Mapping[str, int],
+    by: Person | None,
+    now: datetime,
+) -> dict[str, Transfer]:
+    """Set amounts aside for many new jobs, all or none, and return the holds by job.
+
+    amounts  by the code of the job; each hold has the key "hold:<code>", never used before
+
+    Raises as hold() does, of the sum.
+    """
+    for subject, amount in amounts.items():
+        rules.check_amount(amount)
+        rules.check_words(key=f"hold:{subject}", subject=subject)
+    allocation, accounts = locked_allocation(allocation.pk)
+    state = rules.check_hold(
+        state=allocation.state,
+        starts_at=allocation.starts_at,
+        ends_at=allocation.ends_at,
+        free=accounts[AccountKind.FREE].balance,
+        amount=sum(amounts.values()),
+        now=now,
+    )
+
+    move_to(allocation, state)
+    booking = Booking(by, now)
+    holds = {}
+    for subject, amount in amounts.items():
+        key = f"hold:{subject}"
+        holds[subject] = booking.move(
+            TransferKind.HOLD,
+            accounts[AccountKind.FREE],
+            accounts[AccountKind.HELD],
+            amount,
+            key,
+            rules.fingerprint("hold", allocation=allocation.code, amount=amount, subject=subject),
+            subject=subject,
+        )
+        log(
+            "allocation.held",
+            allocation.code,
+            by=by,
+            now=now,
+            amount=amount,
+            used_by=subject,
+            key=key,
+        )
+    post(booking)
+    return holds
+
+
 def settle(hold: Transfer, *, used: int, by: Person | None, now: datetime) -> rules.Settlement:
     """Spend what a job used and release the rest of its hold.
 
