@@ -30,6 +30,10 @@ IDLE_S = 1800
 LOOK_EVERY_S = 2.0
 START_WITHIN_S = 180.0
 GRACE_S = 10.0
+QUIET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}
+}
+"""No questions about news: a compute node has no way to them."""
 
 
 def main(run_dir: Path) -> int:
@@ -84,13 +88,13 @@ def start(run_dir: Path, *, host: str, port: int, token: str, base: str) -> subp
         "ServerApp.quit_button": False,
         # Requests come through the portal's proxy only, which asks who it is; their Origin is its.
         "ServerApp.allow_origin": "*",
-        "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }
     argv = [sys.executable, "-m", "jupyterlab"]
     argv += [f"--{name}={value}" for name, value in options.items()]
     home = run_dir / ".jupyter"
-    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "labconfig").mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(home / "labconfig" / "default_setting_overrides.json", QUIET)
     return subprocess.Popen(
         argv,
         cwd=run_dir,
