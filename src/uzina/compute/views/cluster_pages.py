@@ -13,7 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.timezone import now
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
 from uzina.compute import access, queries, rules
@@ -288,9 +288,9 @@ def unused_strip(allocation: Allocation, *, moment: datetime) -> Strip | None:
         for x, row in enumerate(rows)
     ]
     words = ", ".join(
-        gettext("{label}: {count} days").format(label=gettext(why.label), count=count)
-        if count != 1
-        else gettext("{label}: 1 day").format(label=gettext(why.label))
+        ngettext("{label}: {count} day", "{label}: {count} days", count).format(
+            label=gettext(why.label), count=count
+        )
         for why, count in counts
     )
     return Strip(allocation, columns, counts, rows, words)
