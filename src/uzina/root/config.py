@@ -18,6 +18,9 @@ OTHERS = {"UZINA_TOKEN", "UZINA_URL", "UZINA_RUN_DIR", "UZINA_JOB_KEY"}
 """Variables of ours that are not settings: those of the client and those a job finds."""
 
 
+AGENT_TOKEN_LEAST = 32
+
+
 class ConfigWrong(Exception):
     """The configuration has mistakes; the message lists all of them, one a line."""
 
@@ -121,6 +124,11 @@ class SchedulerConfig:
     ssh_user: str = doc("The user to sign in as.", "")
     ssh_key: str = doc("Path of that user's private key, without a passphrase.", "")
     ssh_known_hosts: str = doc("Path of a known_hosts file with the host's key.", "")
+    agent_token: str = doc(
+        "What the agent signs in with, where transport is agent: at least 32 characters.",
+        "",
+        secret=True,
+    )
     usage_overlap_s: int = doc("Seconds by which looks at the accounting overlap.", 3600)
     repair: Literal["ask", "auto"] = doc(
         "What to do when accounts and limits on the cluster differ. ask: show it; auto: put it "
@@ -351,6 +359,11 @@ def _check_scheduler(scheduler: SchedulerConfig) -> list[str]:
             for name in ("ssh_host", "ssh_user", "ssh_key", "ssh_known_hosts")
             if not getattr(scheduler, name)
         ]
+    is_weak = len(scheduler.agent_token) < AGENT_TOKEN_LEAST
+    if scheduler.kind != "local" and scheduler.transport == "agent" and is_weak:
+        mistakes.append(
+            "scheduler.agent_token must have at least 32 characters where transport is agent."
+        )
     if scheduler.kind != "local" and scheduler.accounts == "project" and not scheduler.account:
         mistakes.append(
             "scheduler.account must name the account that those of projects are made below."

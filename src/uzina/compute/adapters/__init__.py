@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.text import slugify
 
 from uzina.compute.adapters.commands import CommandRunner, LocalCommands, client_environment
 from uzina.compute.adapters.local import LocalScheduler
@@ -54,6 +55,11 @@ def commands() -> CommandRunner:
                 known_hosts=config.ssh_known_hosts,
             )
             return SshCommands(identity, client_environment(config.slurm_conf))
+        case "agent":
+            from uzina.compute.adapters.agent import AgentCommands
+
+            slug = slugify(config.name)[:40] or "cluster"
+            return AgentCommands(cluster=slug, kind=config.kind)
         case transport:
             msg = f"There is no transport {transport!r}."
             raise ValueError(msg)

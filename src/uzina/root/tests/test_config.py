@@ -86,6 +86,11 @@ def test_a_way_to_the_cluster_that_is_not_described_is_named_whole():
         "scheduler.ssh_known_hosts must be set where transport is ssh.",
         "scheduler.account must name the account that those of projects are made below.",
     ]
+    agent = {"kind": "slurm", "transport": "agent"}
+    assert mistakes({"scheduler": agent | {"agent_token": "x" * 31}}) == [
+        "scheduler.agent_token must have at least 32 characters where transport is agent."
+    ]
+    assert build({"scheduler": agent | {"agent_token": "x" * 32}})
     person = {"kind": "slurm", "identity": "person"}
     assert build({"scheduler": person}).scheduler.wrapper == "sudo -n /usr/local/sbin/uzina-as"
     assert mistakes({"scheduler": person | {"wrapper": " "}}) == [
