@@ -173,6 +173,16 @@ class Ledger(Part):
         """Return every movement of an allocation."""
         return self.transport.get(f"/ledger/allocations/{code}/statement")
 
+    def forecast(self, code: str) -> Json:
+        """Return how long an allocation's hours last, as a range."""
+        return self.transport.get(f"/ledger/allocations/{code}/forecast")
+
+    def overdraw(self, code: str, *, amount: int, reason: str, key: str = "") -> Json:
+        """Sign an overdraft (operator). amount in GPU-milliseconds."""
+        return self.transport.post(
+            f"/ledger/allocations/{code}/overdraw", {"amount": amount, "reason": reason}, key=key
+        )
+
     def top_up(self, code: str, *, amount: int, reason: str, key: str = "") -> Json:
         """Add to an allocation (operator). amount in GPU-milliseconds."""
         return self.transport.post(

@@ -90,6 +90,7 @@ class LineChart:
     is_empty: bool = True
     is_sampled: bool = False
     lines: list[Line] = field(default_factory=list)
+    band: str = ""
     x_ticks: list[Tick] = field(default_factory=list)
     y_ticks: list[Tick] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
@@ -127,6 +128,7 @@ def line_chart(
     ends_at: datetime | float | None = None,
     from_zero: bool = False,
     ceiling: float | None = None,
+    band: tuple[int, int] | None = None,
 ) -> LineChart:
     """Return a line chart of one to four series.
 
@@ -136,6 +138,7 @@ def line_chart(
     ends_at           a moment to mark as the end; the axis reaches it
     from_zero         begin the y axis at zero and fill the area below the first series
     ceiling           a y that the axis must reach, such as what was granted
+    band              which two series to shade the room between: the ends of a range
     """
     given = [(str(name), _finite(points)) for name, points in series][:4]
     is_time = any(
@@ -165,11 +168,12 @@ def line_chart(
     def place(x: float, y: float) -> Point:
         return (x - x_low) / (x_high - x_low) * PLOT, (y_high - y) / (y_high - y_low) * PLOT
 
-    lines = []
+    lines, edges = [], []
     for index, (name, points) in enumerate(drawn):
         runs = [[place(*point) for point in run] for run in _runs(downsampled(points))]
         area = _area(runs) if from_zero and index == 0 else ""
         lines.append(Line(index, name, _path(runs), area))
+        edges.append([point for run in runs for point in run])
     rows, is_sampled = _rows(drawn, is_time=is_time, y_step=y_step, span=x_high - x_low)
     return LineChart(
         id=chart_id,
@@ -180,6 +184,7 @@ def line_chart(
         is_empty=False,
         is_sampled=is_sampled,
         lines=lines,
+        band=_band(edges, *band) if band else "",
         x_ticks=_time_ticks(x_low, x_high) if is_time else _x_ticks(x_low, x_high),
         y_ticks=_y_ticks(y_low, y_high, y_step),
         marks=_marks(marks, x_low, x_high),
@@ -326,6 +331,13 @@ def _area(runs: list[list[Point]]) -> str:
         for run in runs
         if len(run) > 1
     )
+
+
+def _band(edges: list[list[Point]], first: int, second: int) -> str:
+    """Return the path around the room between two series; none where one is missing."""
+    if max(first, second) >= len(edges):
+        return ""
+    return _path([[*edges[first], *reversed(edges[second])]]) + "Z"
 
 
 def _percent(value: float, low: float, high: float) -> str:

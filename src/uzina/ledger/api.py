@@ -63,6 +63,7 @@ class LineOut(Schema):
     spent: int
     expired: int
     overrun: int
+    overdraft: int
 
     @staticmethod
     def resolve_by(line: rules.Line) -> str:
@@ -77,6 +78,32 @@ class StatementOut(Schema):
     balance: BalanceOut
     lines: list[LineOut]
     before: int | None
+
+
+class UnusedOut(Schema):
+    """What expires unused: if use is high, as it was lately, and if use is low."""
+
+    least: int
+    likely: int
+    most: int
+
+
+class ForecastOut(Schema):
+    """How long the hours last. `days` is 0 and the rest null where nothing can be said.
+
+    pace is what is spent in a day. early, likely and late are when the hours are spent, null where
+    that is not before the end; the range is meant to hold in four cases of five.
+    """
+
+    allocation: str
+    unit: str
+    outlook: rules.Outlook
+    days: int
+    pace: int
+    early: datetime | None
+    likely: datetime | None
+    late: datetime | None
+    unused: UnusedOut | None
 
 
 class AmountIn(Schema):
@@ -124,12 +151,40 @@ def statement(
     }
 
 
+@router.get("/allocations/{code}/forecast", response=ForecastOut)
+def forecast(request: SignedIn, code: str):
+    """Say how long the hours last at the pace of the last weeks, and what expires unused."""
+    found = _find(request, code)
+    told = queries.forecast(found, now())
+    return {
+        "allocation": found.code,
+        "unit": found.resource.unit,
+        "outlook": told.outlook,
+        "days": told.days,
+        "pace": told.pace,
+        "early": told.early,
+        "likely": told.likely,
+        "late": told.late,
+        "unused": told.unused,
+    }
+
+
 @router.post("/allocations/{code}/top-up", response=AllocationOut)
 @keyed
 def top_up(request: SignedIn, code: str, body: AmountIn):
     """Give an allocation more, out of what its call has left. For operators."""
     found = _find(request, code)
     actions.top_up(found, **body.dict(), key=_key(request, "top-up"), by=request.user, now=now())
+    return _one(request, code)
+
+
+@router.post("/allocations/{code}/overdraw", response=AllocationOut)
+@keyed
+def overdraw(request: SignedIn, code: str, body: AmountIn):
+    """Let a project spend so much beyond its grant, signed with a reason. For operators."""
+    found = _find(request, code)
+    key = _key(request, "overdraw")
+    actions.overdraw(found, **body.dict(), key=key, by=request.user, now=now())
     return _one(request, code)
 
 

@@ -25,9 +25,9 @@ ON_A_PAGE = 25
 LINES = 30
 COLUMNS = (
     *("number", "at", "kind", "amount", "subject", "reason", "by_code"),
-    *("granted", "free", "held", "spent", "expired", "overrun"),
+    *("granted", "free", "held", "spent", "expired", "overrun", "overdraft"),
 )
-AMOUNTS = {"amount", "granted", "free", "held", "spent", "expired", "overrun"}
+AMOUNTS = {"amount", "granted", "free", "held", "spent", "expired", "overrun", "overdraft"}
 
 
 @login_required
@@ -52,6 +52,7 @@ def statement(request: SignedIn, code: str) -> HttpResponse:
     found = _find(request, code)
     moment = now()
     balance = queries.balance(found)
+    forecast = queries.forecast(found, moment)
     lines = queries.statement(found, last=LINES, before=_number(request.GET.get("before", "")))
     first = lines[0].number if lines else 1
     context = {
@@ -62,7 +63,9 @@ def statement(request: SignedIn, code: str) -> HttpResponse:
         "lines": [_row(line) for line in lines],
         "before": first if first > 1 else None,
         "is_newest": "before" not in request.GET,
-        "chart": _chart(found, balance, moment),
+        "forecast": forecast,
+        "policy": gettext(rules.AtExhaustion(found.policy).label),
+        "chart": _chart(found, balance, forecast, moment),
         "corrections": _corrections(request, found),
     }
     return render(request, "ledger/statement.html", context)
@@ -91,7 +94,7 @@ def correct(request: SignedIn, code: str, verb: str) -> HttpResponse:
     found = _find(request, code)
     if verb not in VERBS or not access.may_correct(request.user):
         raise Http404
-    kind = forms.AmountForm if verb in {"top-up", "refund"} else forms.ReasonForm
+    kind = forms.AmountForm if verb in {"top-up", "overdraw", "refund"} else forms.ReasonForm
     form = kind(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -114,13 +117,14 @@ def _do(verb: str, found: Allocation, form: forms.ReasonForm, request: SignedIn)
     """Call the action of the verb with what was typed."""
     typed = dict(form.cleaned_data)
     key = f"page:{verb}:{request.user.code}:{typed.pop('key')}"
-    if verb in {"top-up", "refund", "expire"}:
+    if verb in {"top-up", "overdraw", "refund", "expire"}:
         typed["key"] = key
     VERBS[verb](found, **typed, by=request.user, now=now())
 
 
 VERBS: dict[str, Any] = {
     "top-up": actions.top_up,
+    "overdraw": actions.overdraw,
     "refund": actions.refund,
     "freeze": actions.freeze,
     "thaw": actions.thaw,
@@ -128,6 +132,7 @@ VERBS: dict[str, Any] = {
 }
 DONE = {
     "top-up": lambda: gettext("The hours are added."),
+    "overdraw": lambda: gettext("The overdraft is signed."),
     "refund": lambda: gettext("The hours are given back."),
     "freeze": lambda: gettext("No new job starts on this allocation."),
     "thaw": lambda: gettext("Jobs can start on this allocation again."),
@@ -141,6 +146,7 @@ def _corrections(request: SignedIn, found: Allocation) -> list[dict[str, Any]]:
         return []
     labels = {
         "top-up": gettext("Top up"),
+        "overdraw": gettext("Sign an overdraft"),
         "refund": gettext("Refund"),
         "freeze": gettext("Freeze"),
         "thaw": gettext("Thaw"),
@@ -169,6 +175,8 @@ def _figures(balance: rules.Balance) -> list[dict[str, str]]:
         (gettext("Left"), balance.free),
         (gettext("Expired"), balance.expired),
     ]
+    if balance.overdraft:
+        rows.append((gettext("Signed beyond the grant by the factory"), balance.overdraft))
     if balance.overrun:
         rows.append((gettext("Spent beyond the allocation, not charged"), balance.overrun))
     return [{"key": key, "value": clock(amount)} for key, amount in rows]
@@ -190,8 +198,10 @@ def clock(gpu_ms: int) -> str:
     return f"{sign}{whole}:{rest // 60:02}:{rest % 60:02}{part}"
 
 
-def _chart(found: Allocation, balance: rules.Balance, moment: datetime) -> charts.LineChart | None:
-    """Draw what was spent, as steps, beside an even pace to all that was granted."""
+def _chart(
+    found: Allocation, balance: rules.Balance, forecast: rules.Forecast, moment: datetime
+) -> charts.LineChart | None:
+    """Draw what is left, as steps, beside an even pace, and how it goes on if that can be told."""
     if found.starts_at > moment:
         return None
     hour = rules.GPU_MS_PER_HOUR
@@ -199,18 +209,23 @@ def _chart(found: Allocation, balance: rules.Balance, moment: datetime) -> chart
     for at, amount in queries.burn_down(found):
         spent += [(at, spent[-1][1]), (at, amount / hour)]
     spent.append((max(spent[-1][0], min(moment, found.ends_at)), spent[-1][1]))
-    left = [(at, balance.granted / hour - amount) for at, amount in spent]
+    budget = balance.budget / hour
+    left = [(at, budget - amount) for at, amount in spent]
+    series = [
+        (gettext("Left"), left),
+        (gettext("Even pace"), [(found.starts_at, budget), (found.ends_at, 0.0)]),
+    ]
+    if forecast.points:
+        series += [
+            (gettext("If use is high"), [(one.at, one.least / hour) for one in forecast.points]),
+            (gettext("If use is low"), [(one.at, one.most / hour) for one in forecast.points]),
+        ]
     return charts.line_chart(
         title=gettext("What is left of the hours"),
         x_label=gettext("Day"),
         y_label=gettext("GPU-hours"),
-        series=[
-            (gettext("Left"), left),
-            (
-                gettext("Even pace"),
-                [(found.starts_at, balance.granted / hour), (found.ends_at, 0)],
-            ),
-        ],
+        series=series,
+        band=(2, 3),
         now=moment if moment < found.ends_at else None,
         ends_at=found.ends_at,
         from_zero=True,

@@ -29,6 +29,15 @@ STATEMENT_COLUMNS = [
     Column("Left", lambda row: gpu_time(row.get("free"))),
     column("Reason", "reason"),
 ]
+FORECAST_COLUMNS = [
+    column("Allocation", "allocation"),
+    column("Outlook", "outlook"),
+    Column("A day", lambda row: gpu_time(row["pace"]) if row["days"] else None),
+    column("Spent early", "early"),
+    column("Likely", "likely"),
+    column("Late", "late"),
+    Column("Unused", lambda row: row["unused"] and gpu_time(row["unused"]["likely"])),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -72,11 +81,16 @@ def usage(
         str, typer.Argument(help="A project PRJ-… or an allocation ALL-…; none for all.")
     ] = "",
     statement: Annotated[bool, typer.Option("--statement", help="Every movement.")] = False,  # noqa: FBT002
+    forecast: Annotated[bool, typer.Option("--forecast", help="How long the hours last.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what was granted, is held, was spent and is left."""
     ledger = shell.client.ledger
     is_allocation = code.startswith("ALL-")
     found = [ledger.allocation(code)] if is_allocation else list(ledger.allocations(project=code))
+    if forecast:
+        told = [ledger.forecast(one["code"]) for one in found]
+        shell.table(told, FORECAST_COLUMNS, empty="There is no allocation yet.")
+        return
     if not statement:
         shell.table(found, USAGE_COLUMNS, empty="There is no allocation yet.")
         return

@@ -580,6 +580,18 @@ def test_a_chart_of_any_series_stays_inside_its_frame(edge, language):
     assert "<table" in html
 
 
+def test_a_band_is_the_room_between_two_series():
+    series = [("a", [(0, 5)]), ("low", [(0, 0), (10, 0)]), ("high", [(0, 0), (10, 10)])]
+    words = {"title": "T", "x_label": "Step", "y_label": "Loss", "series": series}
+    chart = charts.line_chart(**words, band=(1, 2))
+
+    assert chart.band == "M0.0 1000.0L1000.0 1000.0L1000.0 0.0L0.0 1000.0Z"
+    assert 'class="chart__band"' in show("{% line_chart chart %}", chart=chart)
+    for plain in (charts.line_chart(**words), charts.line_chart(**words, band=(1, 3))):
+        assert plain.band == ""
+        assert "chart__band" not in show("{% line_chart chart %}", chart=plain)
+
+
 @pytest.mark.parametrize("points", [[], [(0, math.nan)], [(None, 1)], [("x", "y")], iter([])])
 def test_a_chart_without_numbers_says_so(points):
     chart = drawn(points)

@@ -42,6 +42,7 @@ class Line:
     spent: int
     expired: int
     overrun: int
+    overdraft: int
 
 
 def lines(movements: Iterable[Movement], *, first: int, opening: Mapping[str, int]) -> list[Line]:
@@ -72,6 +73,7 @@ def lines(movements: Iterable[Movement], *, first: int, opening: Mapping[str, in
                 spent=after.spent,
                 expired=after.expired,
                 overrun=after.overrun,
+                overdraft=after.overdraft,
             )
         )
     return found

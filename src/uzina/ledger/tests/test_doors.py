@@ -9,6 +9,7 @@ from django.utils.translation import override
 
 from uzina.ledger import actions, queries
 from uzina.ledger.models import Transfer
+from uzina.ledger.rules import Charge
 from uzina.ledger.views import clock
 from uzina.people.actions import open_project
 
@@ -93,9 +94,21 @@ def test_the_api_shows_an_allocation_with_its_balance(api, ana, allocation, proj
 def test_the_api_tells_an_operator_what_may_be_done(api, operator, allocation):
     client = api(operator)
     address = f"{API}/{allocation.code}"
-    assert client.get(address).json()["allowed"] == ["top-up", "refund", "freeze", "expire"]
+    assert client.get(address).json()["allowed"] == [
+        "top-up",
+        "overdraw",
+        "refund",
+        "freeze",
+        "expire",
+    ]
     actions.freeze(allocation, reason="x", by=operator, now=now())
-    assert client.get(address).json()["allowed"] == ["top-up", "refund", "thaw", "expire"]
+    assert client.get(address).json()["allowed"] == [
+        "top-up",
+        "overdraw",
+        "refund",
+        "thaw",
+        "expire",
+    ]
     actions.expire(allocation, reason="x", key="e", by=operator, now=now())
     assert client.get(address).json()["allowed"] == []
 
@@ -216,7 +229,7 @@ def test_the_api_refunds_freezes_thaws_and_expires(api, operator, allocation):
         assert (found.status_code, found.json()["state"]) == (200, state)
 
 
-@pytest.mark.parametrize("verb", ["top-up", "refund", "expire", "freeze", "thaw"])
+@pytest.mark.parametrize("verb", ["top-up", "overdraw", "refund", "expire", "freeze", "thaw"])
 def test_the_api_lets_operators_only_correct(api, ana, stranger, allocation, verb):
     body = {"amount": HOUR, "reason": "x"}
     before = Transfer.objects.count()
@@ -228,7 +241,7 @@ def test_the_api_lets_operators_only_correct(api, ana, stranger, allocation, ver
     assert Transfer.objects.count() == before
 
 
-@pytest.mark.parametrize("verb", ["top-up", "refund", "expire", "freeze", "thaw"])
+@pytest.mark.parametrize("verb", ["top-up", "overdraw", "refund", "expire", "freeze", "thaw"])
 def test_the_api_wants_a_key_for_a_correction(api, operator, allocation, verb):
     found = post(api(operator), allocation, verb, {"amount": HOUR, "reason": "x"}, headers={})
     assert (found.status_code, found.json()["code"]) == (400, "request.key.missing")
@@ -401,6 +414,42 @@ def test_an_operator_corrects_by_the_page(operator, allocation, verb, state):
     allocation.refresh_from_db()
     assert allocation.state == state
     assert (queries.balance(allocation).spent == 0) is (verb == "refund")
+
+
+def test_an_operator_signs_an_overdraft_by_the_page_and_it_is_on_the_statement(
+    operator, ana, allocation
+):
+    found, _key = typed(page(operator), allocation, "overdraw", reason="A demo", amount="20")
+    assert found.status_code == 302
+    balance = queries.balance(allocation)
+    assert (balance.granted, balance.overdraft) == (100 * HOUR, 20 * HOUR)
+    text = page(ana).get(f"/allocations/{allocation.code}/").content.decode()
+    for shown in ("Overdraft signed", "A demo", "Signed beyond the grant by the factory", "20:00"):
+        assert shown in text
+
+
+def test_the_api_signs_an_overdraft_once(api, operator, ana, allocation):
+    client, body = api(operator), {"amount": HOUR, "reason": "A demo"}
+    for _again in range(2):
+        found = post(client, allocation, "overdraw", body)
+        assert found.status_code == 200
+        assert found.json()["balance"]["overdraft"] == HOUR
+    assert post(api(ana), allocation, "overdraw", body).status_code == 403
+    unsaid = {"amount": 1, "reason": " "}
+    other = {"Idempotency-Key": "second"}
+    assert post(client, allocation, "overdraw", unsaid, headers=other).status_code == 422
+
+
+def test_charges_and_corrections_are_on_the_statement(ana, allocation):
+    for key, amount in (("row", 5), ("fix", -2)):
+        one = Charge(allocation, amount * HOUR, key, "CLU-1", "Direct use")
+        actions.charge([one], by=None, now=now())
+    text = page(ana).get(f"/allocations/{allocation.code}/").content.decode()
+    for shown in ("Charge corrected", "Direct use", "CLU-1", "3:00:00"):
+        assert shown in text
+    lines = page(ana).get(f"/allocations/{allocation.code}/statement.csv").content.decode()
+    assert lines.splitlines()[0].endswith(",overrun_gpu_ms,overdraft_gpu_ms")
+    assert ",credit," in lines
 
 
 def test_a_frozen_allocation_thaws_by_the_page(operator, allocation):
