@@ -1,6 +1,7 @@
 """Parses and re-shows what people type. Saves nothing."""
 
 import re
+import shlex
 from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,10 +14,38 @@ from uzina.compute import actions, rules
 from uzina.compute.models import Maintenance
 from uzina.compute.rules import sessions
 from uzina.core.errors import Invalid, Problem
-from uzina.core.forms import DateField, Form, IntegerField
+from uzina.core.forms import DateField, DecimalField, Form, IntegerField
 from uzina.core.text import _
 from uzina.people import queries as people
 from uzina.people.models import Person
+
+KEPT = ("files", "arguments", "ranks", "nice", "python_lock", "after_any")
+"""What a copy takes over from its model although the form has no field for it."""
+SAID_AS = {"time_limit_s": "time_limit", "memory_mb": "memory"}
+
+
+def typed_of(spec: rules.JobSpec, *, project: str) -> dict[str, Any]:
+    """Return what one would type for a description."""
+    return {
+        "project": project,
+        "name": spec.name,
+        "command": shlex.join(spec.command),
+        "script": spec.script,
+        "gpus": spec.gpus,
+        "nodes": spec.nodes,
+        "cpus": spec.cpus,
+        "memory": f"{spec.memory_mb}M",
+        "time_limit": f"{spec.time_limit_s}s",
+        "inputs": "\n".join(f"{one.dataset}@{one.version}" for one in spec.inputs),
+        "environment": "\n".join(f"{name}={value}" for name, value in spec.environment.items()),
+        "partition": spec.partition,
+        "array": spec.array,
+        "after": " ".join(spec.after),
+        "chain": spec.chain,
+        "modules": " ".join(spec.modules),
+        "container": spec.container,
+        "outputs": "\n".join(spec.outputs),
+    }
 
 
 class JobForm(Form):
@@ -36,9 +65,22 @@ class JobForm(Form):
     )
     command = forms.CharField(
         max_length=20_000,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         label=gettext_lazy("Command"),
-        help_text=gettext_lazy("As in a terminal, one program: python train.py --steps 100"),
+        help_text=gettext_lazy(
+            "As in a terminal, one program: python train.py --steps 100. Or bring a script below."
+        ),
+    )
+    script = forms.CharField(
+        max_length=262_144,
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        label=gettext_lazy("Batch script"),
+        help_text=gettext_lazy(
+            "Instead of a command. What its #SBATCH lines ask for counts more than the fields here."
+        ),
     )
     gpus = IntegerField(initial=1, label=gettext_lazy("GPUs on each node"))
     nodes = IntegerField(initial=1, label=gettext_lazy("Nodes"))
@@ -73,9 +115,70 @@ class JobForm(Form):
         label=gettext_lazy("Environment variables"),
         help_text=gettext_lazy("One a line, such as SEED=7."),
     )
+    partition = forms.CharField(
+        max_length=80,
+        required=False,
+        label=gettext_lazy("Partition"),
+        help_text=gettext_lazy("Empty for the usual one."),
+    )
+    array = forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Array"),
+        help_text=gettext_lazy(
+            "Runs the same many times, each with its own UZINA_TASK_ID: 0-9, or 0-9%2 for two at "
+            "one time."
+        ),
+    )
+    after = forms.CharField(
+        max_length=1_300,
+        required=False,
+        label=gettext_lazy("After these jobs are done"),
+        help_text=gettext_lazy("Their codes, such as JOB-7Q3K2M."),
+    )
+    chain = IntegerField(
+        initial=0,
+        required=False,
+        label=gettext_lazy("Go on past the time limit, at most so many times"),
+        help_text=gettext_lazy(
+            "A minute before its time is up the file STOP appears in its run directory: the "
+            "program saves its work and ends, and another job goes on from there."
+        ),
+    )
+    modules = forms.CharField(
+        max_length=2_000,
+        required=False,
+        label=gettext_lazy("Modules to load"),
+        help_text=gettext_lazy("Such as cuda/12.8 openmpi/5.0."),
+    )
+    container = forms.CharField(
+        max_length=250,
+        required=False,
+        label=gettext_lazy("Container image"),
+        help_text=gettext_lazy("A .sif or .sqsh file, by its path on the cluster."),
+    )
+    outputs = forms.CharField(
+        max_length=2_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=gettext_lazy("Files to list at the end with their checksums"),
+        help_text=gettext_lazy("One a line, such as export/**."),
+    )
+    like = forms.CharField(max_length=16, required=False, widget=forms.HiddenInput())
 
-    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
-        self.person = person
+    MORE = ("script", "inputs", "environment", "partition", "array", "after", "chain", "modules",
+            "container", "outputs")  # fmt: skip
+    """Fields most jobs leave empty; the page folds them away."""
+
+    def __init__(
+        self,
+        *args: Any,
+        person: Person,
+        model: rules.JobSpec | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take what is typed; model: a description whose files and rarer wishes are kept."""
+        self.person, self.model = person, model
         super().__init__(*args, **kwargs)
         mine = people.projects_of(person).filter(state="active")
         self.fields["project"].queryset = mine  # type: ignore[attr-defined]
@@ -88,7 +191,18 @@ class JobForm(Form):
             "time_limit": typed["time_limit"].replace(" ", "").lower(),
             "inputs": typed["inputs"].split(),
             "environment": self._environment(),
+            "outputs": typed["outputs"].splitlines(),
+            "chain": typed["chain"] or 0,
         }
+        words = ("script", "partition", "array", "after", "modules", "container")
+        mapping |= {name: typed[name].replace("\r\n", "\n") for name in words if typed[name]}
+        if self.model is not None:
+            kept = self.model.as_json()
+            mapping |= {name: kept[name] for name in KEPT if name in kept}
+        # What a script says of machines is said on purpose; the fields are filled from the start.
+        said = {SAID_AS.get(one, one) for one in rules.read_script(typed["script"]).fields}
+        for name in said - {"name"}:
+            mapping.pop(name, None)
         return rules.parse_spec(mapping)
 
     def _environment(self) -> dict[str, str]:
@@ -253,3 +367,103 @@ class MaintenanceForm(Form):
 
 def _zone() -> ZoneInfo:
     return ZoneInfo(settings.UZINA.site.timezone)
+
+
+class SiteUserForm(Form):
+    """Which user of the cluster a person is."""
+
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address of the person"),
+        help_text=gettext_lazy("The one the person signs in with."),
+    )
+    name = forms.CharField(
+        max_length=64,
+        label=gettext_lazy("User name on the cluster"),
+        help_text=gettext_lazy("Such as apop. A person has one, and nobody shares it."),
+    )
+
+    def clean_email(self) -> Person:
+        """Return the person."""
+        person = people.person_by_email(self.cleaned_data["email"])
+        if person is None:
+            raise forms.ValidationError(gettext("Nobody signs in with this address."))
+        return person
+
+
+class TariffForm(Form):
+    """What a second costs on a partition from a day on."""
+
+    partition = forms.ChoiceField(required=False, label=gettext_lazy("Partition"))
+    since = DateField(
+        label=gettext_lazy("From"),
+        help_text=gettext_lazy(
+            "Today or later. For an earlier day you see what changes for whom before you sign it."
+        ),
+    )
+    rule = forms.ChoiceField(
+        choices=[
+            ("max", gettext_lazy("The dearest of GPUs, cores and memory")),
+            ("sum", gettext_lazy("GPUs, cores and memory together")),
+        ],
+        label=gettext_lazy("What counts"),
+    )
+    gpu = DecimalField(
+        label=gettext_lazy("GPUs for one device"),
+        help_text=gettext_lazy("1 for a whole GPU, 0.5 where the cluster counts halves."),
+        min_value=0,
+        max_value=1000,
+        decimal_places=6,
+        initial=1,
+    )
+    cpu = DecimalField(
+        label=gettext_lazy("GPUs for one core"),
+        help_text=gettext_lazy("0.05 where 20 cores go with one GPU."),
+        min_value=0,
+        max_value=1000,
+        decimal_places=6,
+        initial="0.05",
+    )
+    gib = DecimalField(
+        label=gettext_lazy("GPUs for one GiB of memory"),
+        help_text=gettext_lazy("0 where memory is free of charge."),
+        min_value=0,
+        max_value=1000,
+        decimal_places=9,
+        initial=0,
+    )
+    node_gpus = IntegerField(
+        label=gettext_lazy("GPUs in a node-hour"),
+        help_text=gettext_lazy("0 where hours are shown in GPU-hours only."),
+        min_value=0,
+        max_value=1000,
+        initial=0,
+    )
+    source = forms.CharField(
+        max_length=500,
+        label=gettext_lazy("Where the figures come from"),
+        help_text=gettext_lazy("A decision, a contract or an address, so that people can look."),
+    )
+    reason = forms.CharField(
+        max_length=400,
+        required=False,
+        label=gettext_lazy("Why"),
+        help_text=gettext_lazy("For a day that has passed: it stands on each statement."),
+    )
+
+    def __init__(self, *args: Any, partitions: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["partition"].choices = [  # type: ignore[attr-defined]
+            ("", gettext_lazy("Every partition without a price of its own")),
+            *((name, name) for name in partitions),
+        ]
+
+    def tariff(self) -> rules.Tariff:
+        """Return the price of a valid form."""
+        typed = self.cleaned_data
+        return rules.Tariff(
+            typed["rule"],
+            int(typed["gpu"] * 10**6),
+            int(typed["cpu"] * 10**6),
+            int(typed["gib"] * 10**9),
+            typed["node_gpus"],
+        )

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, TruncMonth
 
 from uzina.compute import rules
 from uzina.compute.models import Cluster, Job, Partition, Tariff, Usage
@@ -150,3 +151,56 @@ def preview(
 def usage_of_project(project: Project) -> QuerySet[Usage]:
     """Return what was measured of a project, portal and direct, the last to end first."""
     return latest(Usage.objects.filter(project=project)).order_by("-ended_at", "-pk")
+
+
+WAYS = ("portal", "direct", "unbooked")
+"""How a run came: through the portal, past it, or so that it could not be booked yet."""
+
+
+def filtered(
+    rows: QuerySet[Usage], *, way: str = "", user: str = "", month: date | None = None
+) -> QuerySet[Usage]:
+    """Keep the runs of a way, of a Unix name, that ended in a month of the site's time zone."""
+    match way:
+        case "portal":
+            rows = rows.filter(job__isnull=False)
+        case "direct":
+            rows = rows.filter(job__isnull=True)
+        case "unbooked":
+            rows = rows.filter(allocation__isnull=True, gpu_ms__gt=0)
+        case _:
+            pass
+    if user:
+        rows = rows.filter(user=user)
+    if month is not None:
+        begins = datetime(month.year, month.month, 1, tzinfo=zone())
+        after = (begins + timedelta(days=32)).replace(day=1)
+        rows = rows.filter(ended_at__gte=begins, ended_at__lt=after)
+    return rows
+
+
+def of_nobody(cluster: Cluster | None) -> QuerySet[Usage]:
+    """Return the runs whose account belongs to no project, the last to end first."""
+    rows = Usage.objects.filter(cluster=cluster, project__isnull=True)
+    return latest(rows).order_by("-ended_at", "-pk")
+
+
+@dataclass(frozen=True)
+class Total:
+    """What one Unix name used in one month."""
+
+    month: date
+    user: str
+    runs: int
+    gpu_ms: int
+
+
+def totals(rows: QuerySet[Usage]) -> list[Total]:
+    """Return what each user used in each month, the newest month first. One query."""
+    found = (
+        rows.order_by()
+        .values_list(TruncMonth("ended_at", tzinfo=zone()), "user")
+        .annotate(runs=Count("pk"), used=Coalesce(Sum("gpu_ms"), Value(0)))
+    )
+    lines = [Total(month.date(), user, runs, used) for month, user, runs, used in found]
+    return sorted(lines, key=lambda one: (one.month, one.gpu_ms), reverse=True)

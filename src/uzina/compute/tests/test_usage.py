@@ -591,3 +591,115 @@ def test_only_operators_can_have_usage_read_again(ana, operator):
     actions.ask_sweep(queries.cluster(), by=operator, now=NOW)
     assert Promise.objects.get().task == "compute.sweep"
     assert LogEntry.objects.get(event="cluster.sweep_asked").actor == operator.code
+
+
+# --- pages and API ---
+
+
+@pytest.fixture
+def used(project, hours, account):
+    measure(
+        row("1", ran_s=3600),
+        row("2", ran_s=1800, user="=cmd()", name="=1+1"),
+        row("3", account="physics"),
+        row("4", started_s=T0 - 40 * 86_400, ran_s=7),
+    )
+    return project
+
+
+def test_members_see_every_run_of_their_project_and_what_it_was_booked_on(client, ana, used, hours):
+    client.force_login(ana)
+    page = client.get(f"/projects/{used.code}/usage/").content.decode()
+
+    assert "Submitted past the portal" in page
+    assert hours.code in page
+    assert "no allocation covers its start" in page
+    assert "physics" not in page
+    filtered = client.get(f"/projects/{used.code}/usage/?user=ana&month=2026-11&way=direct")
+    assert [one.native_id for one in filtered.context["page"].object_list] == ["1"]
+    assert filtered.context["sum_gpu_ms"] == HOUR
+
+
+@pytest.mark.parametrize("query", ["month=9999-12", "month=x&user=%27&way=?", "page=-1"])
+def test_whatever_stands_in_the_filter_is_shown(client, ana, used, query):
+    client.force_login(ana)
+    assert client.get(f"/projects/{used.code}/usage/?{query}").status_code == 200
+
+
+def test_the_table_for_spreadsheets_has_no_formulas(client, ana, used):
+    client.force_login(ana)
+    lines = client.get(f"/projects/{used.code}/usage.csv").getvalue().decode().splitlines()
+
+    assert lines[0].startswith("native_id,job,name,user")
+    assert len(lines) == 4
+    assert "'=1+1,'=cmd()" in next(line for line in lines if line.startswith("2,"))
+
+
+def test_who_is_not_of_the_project_sees_nothing_of_its_usage(client, stranger, used):
+    client.force_login(stranger)
+    for address in (f"/projects/{used.code}/usage/", f"/projects/{used.code}/usage.csv"):
+        assert client.get(address).status_code == 404
+    assert client.get("/usage/nobody/").status_code == 404
+
+
+def test_operators_see_what_belongs_to_nobody_and_have_it_read_again(client, operator, used):
+    client.force_login(operator)
+    page = client.get("/usage/nobody/").content.decode()
+    assert "physics" in page
+    assert "uz-prj" not in page
+
+    assert client.post("/usage/sweep/").status_code == 302
+    assert Promise.objects.filter(task="compute.sweep").exists()
+
+
+def test_the_api_lists_runs_and_totals(api, ana, used, stranger):
+    found = api(ana).get(f"/api/v1/compute/usage?project={used.code}&way=direct").json()
+    assert [one["native_id"] for one in found["items"]] == ["4", "2", "1"]
+    assert found["items"][2]["gpu_ms"] == HOUR
+    totals = api(ana).get(f"/api/v1/compute/usage/totals?project={used.code}").json()
+    assert {"month": "2026-11-01", "user": "ana", "runs": 1, "gpu_ms": HOUR} in totals["items"]
+    assert api(stranger).get(f"/api/v1/compute/usage?project={used.code}").status_code == 404
+    assert api(stranger).get("/api/v1/compute/usage/nobody").status_code == 404
+
+
+def test_an_operator_sets_and_restates_prices_on_a_page(client, operator, used, hours):
+    client.force_login(operator)
+    typed = {
+        "partition": "",
+        "since_day": "1",
+        "since_month": "11",
+        "since_year": "2026",
+        "rule": "max",
+        "gpu": "0.5",
+        "cpu": "0",
+        "gib": "0",
+        "node_gpus": "4",
+        "source": "Decision 9",
+        "reason": "Half",
+    }
+    before = booked()
+    page = client.post("/tariffs/new/", typed)
+    assert "Sign and book the differences" in page.content.decode(), page.context["form"].errors
+    assert booked() == before
+
+    assert client.post("/tariffs/new/", typed | {"confirm": "yes"}).status_code == 302
+    assert booked() == before // 2
+    assert "Decision 9" in client.get("/tariffs/").content.decode()
+    page = client.get(f"/projects/{used.code}/usage/").content.decode()
+    assert "Node-hours" in page
+
+
+def test_the_api_previews_and_restates(api, operator, ana, used, hours):
+    price = {"since": "2026-11-01", "rule": "max", "gpu_us": 2_000_000}
+    asked = api(operator).get("/api/v1/compute/tariffs/preview", price).json()
+    assert {"project": used.code, "runs": 2, "gpu_ms": HOUR + HOUR // 2} in asked["items"]
+
+    body = price | {"source": "Decision", "reason": "Twice"}
+    key = {"Idempotency-Key": "restate-1"}
+    for person, status in ((ana, 403), (operator, 201), (operator, 201)):
+        done = api(person).post(
+            "/api/v1/compute/tariffs/restate", body, content_type="application/json", headers=key
+        )
+        assert done.status_code == status, done.content
+    assert booked() == 3 * HOUR
+    assert len(api(ana).get("/api/v1/compute/tariffs").json()["items"]) == 1
