@@ -39,6 +39,15 @@ def check_fetch(person: Person, job: Job) -> None:
         )
 
 
+STANDING_ALONE = frozenset({"command", "script"})
+"""Kinds of jobs that belong to nothing else: not to a training run, not to a notebook."""
+
+
+def may_rerun(person: Person, job: Job) -> bool:
+    """Tell whether the person may take the same job on once more."""
+    return job.kind in STANDING_ALONE and may_submit(person, job.project)
+
+
 def may_fetch(person: Person, job: Job) -> bool:
     """Tell whether the person may take files out of the job's run directory: its members."""
     return people.is_member(person, job.project)
@@ -52,6 +61,11 @@ def may_open(person: Person, job: Job) -> bool:
 def may_see_clusters(person: Person) -> bool:
     """Tell whether the person sees who uses the machines for what: operators and auditors."""
     return people.is_operator(person) or people.is_auditor(person)
+
+
+def may_repair(person: Person | None) -> bool:
+    """Tell whether the person may put the cluster right and say who is who there: operators."""
+    return people.is_operator(person)
 
 
 def may_announce(person: Person | None) -> bool:

@@ -40,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add(
         "check", "Prove the books, the log and the stored files; exit 1 if any is wrong.", run_check
     )
+    reconcile = add(
+        "reconcile",
+        "Compare the cluster's accounts, users, limits and totals with ours; exit 1 if any differs.",
+        run_reconcile,
+    )
+    reconcile.add_argument("--repair", action="store_true", help="put right what differs")
     add("config", "Show the effective settings, secrets masked.", run_config)
     add("doctor", "Say what this installation runs on, and what is wrong with it.", run_doctor)
     demo = add("demo", "Tell the whole story on this machine.", run_demo)
@@ -174,6 +180,31 @@ def run_check(_options: argparse.Namespace) -> int:
     for line in found:
         print(f"- {line}")  # noqa: T201 - command
     return 1 if found else 0
+
+
+def run_reconcile(options: argparse.Namespace) -> int:
+    """Look at the cluster now, perhaps put it right, and print what differs."""
+    _set_up()
+    from django.utils.timezone import now
+
+    from uzina.compute import queries, rules, tasks
+
+    if options.repair:
+        tasks.repair(kinds=rules.KINDS, now=now())
+    else:
+        tasks.reconcile(now=now())
+        tasks.compare_totals(now=now())
+    cluster = queries.cluster()
+    drifts = list(queries.drifts(cluster))
+    for one in drifts:
+        print(  # noqa: T201 - command
+            f"{one.kind} {one.subject}: {one.finding}; ours {one.ours or '-'}, "
+            f"theirs {one.theirs or '-'}; {one.winner} is right; since {one.since_at:%Y-%m-%d %H:%M}"
+        )
+    looked = f"{cluster.reconciled_at:%Y-%m-%d %H:%M} UTC" if cluster.reconciled_at else "never"
+    silence = f", silent since {cluster.silent_since:%H:%M}" if cluster.silent_since else ""
+    print(f"{len(drifts)} differences. Last good look at accounts: {looked}{silence}.")  # noqa: T201
+    return 1 if drifts else 0
 
 
 def run_config(_options: argparse.Namespace) -> int:

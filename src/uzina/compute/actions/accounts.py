@@ -4,13 +4,12 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from uzina.compute import rules
+from uzina.compute import access, rules
 from uzina.compute.models import Cluster, SiteUser
 from uzina.core.db import action
 from uzina.core.errors import NotAllowed, Refused
 from uzina.core.log import log
 from uzina.core.text import _
-from uzina.people import access as people
 from uzina.people.models import Person
 
 
@@ -23,7 +22,7 @@ def map_person(
     Raises NotAllowed site_user.map.not_operator; Refused site_user.map.bad_name and
     site_user.map.taken when the name is somebody else's.
     """
-    if not people.is_operator(by):
+    if not access.may_repair(by):
         raise NotAllowed(
             "site_user.map.not_operator",
             _("Only an operator of the factory can say who is who on the cluster."),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from uzina.compute import queries, rules
+from uzina.compute import access, queries, rules
 from uzina.compute.models import Cluster, Drift, SiteAccount
 from uzina.compute.rules import AccountSeen, AccountStep, Difference
 from uzina.core.db import action
@@ -15,7 +15,6 @@ from uzina.core.log import log
 from uzina.core.promises import promise
 from uzina.core.text import _
 from uzina.ledger.queries import ProjectHours
-from uzina.people import access as people
 from uzina.people.models import Person
 
 WRITING = timedelta(minutes=15)
@@ -275,7 +274,7 @@ def ask_repair(
 
     Raises NotAllowed cluster.repair.not_operator, Refused cluster.repair.unknown_kind.
     """
-    if not people.is_operator(by):
+    if not access.may_repair(by):
         raise NotAllowed(
             "cluster.repair.not_operator",
             _("Only an operator of the factory can put the cluster right."),

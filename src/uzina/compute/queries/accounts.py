@@ -227,6 +227,23 @@ def drifts(cluster: Cluster) -> QuerySet[Drift]:
     return Drift.objects.filter(cluster=cluster, gone_at=None).order_by("kind", "since_at", "pk")
 
 
+def site_findings(cluster: Cluster) -> list[dict[str, str]]:
+    """Return what the preflight of the site found that is not as it should be, the worst first.
+
+    Each with code, level and words, in English.
+    """
+    found = [
+        {
+            "code": one["code"],
+            "level": one["level"],
+            "words": one["code"],
+        }
+        for one in cluster.health.get("findings", ())
+        if one["level"] != "ok"
+    ]
+    return sorted(found, key=lambda one: one["level"])
+
+
 def last_repair(cluster: Cluster) -> LogEntry | None:
     """Return what was done last to put the cluster right."""
     entries = LogEntry.objects.filter(event="cluster.repaired", subject=cluster.slug)

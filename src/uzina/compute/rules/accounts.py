@@ -228,7 +228,7 @@ ORDER = ("add_account", "limit", "block", "block_user", "add_user", "unblock_use
 def _missing(wanted: AccountWanted, *, rate: Rate, parent: str) -> Difference:
     limits = fence(wanted, rate=rate, used_gpu_min=0, used_billing_min=0)
     name = wanted.name
-    steps = [AccountStep("add_account", name, parent=parent), _limit_step(name, limits)]
+    steps = [AccountStep("add_account", name, parent=parent), _limit_step(name, parent, limits)]
     if limits.is_blocked:
         steps.append(AccountStep("block", name))
     if wanted.users:
@@ -256,7 +256,7 @@ def _limit(wanted: AccountWanted, seen: AccountSeen, *, rate: Rate) -> Differenc
         )
     else:
         is_right = (seen.gpu_min, seen.billing_min) == (limits.gpu_min, limits.billing_min)
-    steps = [] if is_right else [_limit_step(wanted.name, limits)]
+    steps = [] if is_right else [_limit_step(wanted.name, seen.parent, limits)]
     if limits.is_blocked is not seen.is_blocked:
         steps.append(AccountStep("block" if limits.is_blocked else "unblock", wanted.name))
     if not steps:
@@ -280,8 +280,10 @@ def _is_spent(limit: int | None, used: int, wanted: int | None) -> bool:
     return limit <= used
 
 
-def _limit_step(name: str, limits: Fence) -> AccountStep:
-    return AccountStep("limit", name, gpu_min=limits.gpu_min, billing_min=limits.billing_min)
+def _limit_step(name: str, parent: str, limits: Fence) -> AccountStep:
+    return AccountStep(
+        "limit", name, parent=parent, gpu_min=limits.gpu_min, billing_min=limits.billing_min
+    )
 
 
 def _users(
