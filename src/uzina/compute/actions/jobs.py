@@ -290,7 +290,7 @@ def rerun(job: Job, *, by: Person | None, now: datetime, key: str) -> Job:
     Jobs it waited for are not waited for again. Raises Refused job.rerun.not_here and what
     submit() raises.
     """
-    if not may_rerun(job):
+    if job.kind not in access.STANDING_ALONE:
         raise Refused(
             "job.rerun.not_here",
             _("{job} belongs to a run or a notebook. Start that again from its own page."),
@@ -298,8 +298,3 @@ def rerun(job: Job, *, by: Person | None, now: datetime, key: str) -> Job:
         )
     spec = replace(rules.parse_spec(job.spec), after=(), after_any=())
     return submit(job.project, spec=spec, by=by, now=now, key=key, rerun_of=job)
-
-
-def may_rerun(job: Job) -> bool:
-    """Tell whether a job stands for itself: not for a training run or a notebook."""
-    return job.kind in {"command", "script"}

@@ -71,6 +71,15 @@ def chunk(run_dir: Path, path: str, *, offset: int, limit: int) -> Chunk:
         return Chunk(data, start + len(data), is_end=start + len(data) >= size)
 
 
+def names(run_dir: Path, folder: str) -> set[str]:
+    """Return the names in a folder right below the run directory; none where it is a link."""
+    try:
+        with os.scandir(run_dir / folder) as entries:
+            return set() if (run_dir / folder).is_symlink() else {one.name for one in entries}
+    except OSError:
+        return set()
+
+
 def about(run_dir: Path, path: str) -> os.stat_result | None:
     """Return what a plain file below the run directory is; None where there is none."""
     with _opened(run_dir, path) as (file, _size):

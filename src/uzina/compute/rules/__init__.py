@@ -67,7 +67,7 @@ from uzina.compute.rules.reading import (
 )
 from uzina.compute.rules.reasons import REASONS, reason_in_words
 from uzina.compute.rules.scripts import read_script
-from uzina.compute.rules.specs import OUTPUTS, STOP, Input, JobSpec, check_stream
+from uzina.compute.rules.specs import OUTPUTS, SCRIPT, STOP, Input, JobSpec, check_stream
 from uzina.compute.rules.states import ENDED, JOB, OPEN, VERB_TO, JobState
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "OPEN",
     "OUTPUTS",
     "REASONS",
+    "SCRIPT",
     "SHORT_FROM",
     "SHORT_S",
     "STOP",

@@ -2,22 +2,25 @@
 
 import secrets
 import shlex
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from uzina.compute import access, actions, forms, queries, rules
-from uzina.compute.adapters import run_directory, scheduler
+from uzina.compute.adapters import leavings, run_directory, scheduler
 from uzina.compute.models import Job
 from uzina.compute.rules import JobState
+from uzina.core.attachments import attachment
 from uzina.core.charts import LineChart, line_chart
 from uzina.core.errors import Refused
 from uzina.core.http import told
@@ -26,13 +29,14 @@ from uzina.people.types import SignedIn
 
 LOG_SHOWN = 8_192
 LINES_SHOWN, EVENTS_SHOWN = 30, 10
+FILES_SHOWN, RUNS_SHOWN = 200, 200
 LONGEST_S = 10 * 365 * 86_400
 """A job that reckons it needs longer does not know."""
 
 
 def _visible(request: SignedIn) -> Any:
     return Job.objects.visible_to(request.user).select_related(
-        "project", "allocation", "cluster", "submitted_by"
+        "project", "allocation", "cluster", "submitted_by", "continues", "rerun_of"
     )
 
 
@@ -76,12 +80,17 @@ def job(request: SignedIn, code: str) -> HttpResponse:
     """Show a job: where it stands and why, its cost, its log, its curve, its files."""
     found = _job(request, code)
     spec = rules.parse_spec(found.spec)
+    run_dir = queries.run_dir(found)
     context = _live(found, now=now()) | {
         "spec": spec,
-        "command": shlex.join(spec.command),
+        "command": _program(spec),
         "may_cancel": access.may_cancel(request.user, found),
-        "files": run_directory.files(queries.run_dir(found))[:200],
-        "usage": list(queries.usage_of(found)),
+        "may_rerun": access.may_rerun(request.user, found),
+        "may_fetch": access.may_fetch(request.user, found),
+        "key": secrets.token_urlsafe(16),
+        "files": run_directory.files(run_dir)[:FILES_SHOWN],
+        "outputs": leavings.outputs(run_dir)[:FILES_SHOWN],
+        "usage": list(queries.usage_of(found)[:RUNS_SHOWN]),
     }
     return render(request, "compute/job.html", context)
 
@@ -126,8 +135,83 @@ def _live(job: Job, *, now: datetime) -> dict[str, Any]:
         "speed": _speed(job, measured),
         "events": [_event(one) for one in reversed(events[-EVENTS_SHOWN:])],
         "said": "" if successor else _exit_words(run_directory.exit_record(run_dir)),
+        "chain_end": _said(queries.chain_end(job)),
+        "chain_refusal": _chain_refusal(job),
+        "rehearsal": _said(queries.rehearsal(job)),
+        "advice": _advice(job),
+        "used": _used(job),
+        "tasks": _tasks(job)[:RUNS_SHOWN] if job.spec.get("array") else [],
         **_tails(job),
     }
+
+
+def _chain_refusal(job: Job) -> str:
+    if job.chain.get("why") != "refused":
+        return ""
+    return gettext(job.chain["message"]).format(**job.chain["facts"])
+
+
+def _advice(job: Job) -> dict[str, str] | None:
+    found = queries.advice(job)
+    if found is None:
+        return None
+    facts = {
+        name: gettext(value) if isinstance(value, str) else value
+        for name, value in found.facts.items()
+    }
+    return {
+        "why": gettext(found.why).format(**facts), "step": gettext(found.step).format(**facts),
+    }  # fmt: skip
+
+
+def _used(job: Job) -> dict[str, Any]:
+    """Return how well an ended job used what it held, as far as it was measured."""
+    runs = queries.usage_of(job)[: rules.MAX_TASKS] if job.effort else []
+    elapsed_s = sum(run.elapsed_s for run in runs)
+    shares = rules.shares(
+        job.effort, cpus=job.nodes * job.cpus, memory_mb=job.memory_mb, elapsed_s=elapsed_s
+    )
+    energy_j = job.effort.get("energy_j")
+    return {
+        "cpu": round(100 * shares["cpu"]) if "cpu" in shares else None,
+        "memory": round(100 * shares["memory"]) if "memory" in shares else None,
+        "max_rss_mb": job.effort.get("max_rss_mb"),
+        "kwh": energy_j / 3.6e6 if energy_j else None,
+    }
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One task of an array as it stands."""
+
+    number: int
+    state: JobState
+    stream: str
+
+
+def _tasks(job: Job) -> list[_Task]:
+    """Return the tasks: of those that ended what was measured, of others whether they wrote."""
+    ended = {run.native_id.partition("_")[2]: run.state.lower() for run in queries.usage_of(job)}
+    logs = run_directory.names(queries.run_dir(job), "logs")
+    found = []
+    for number in rules.read_array(job.spec["array"])[0]:
+        stream = f"stdout-{number}"
+        word = ended.get(str(number))
+        if word is not None:
+            state = TASK_STATES.get(word, JobState.FAILED)
+        elif not job.is_open:
+            state = JobState.CANCELLED
+        else:
+            state = JobState.RUNNING if f"{stream}.log" in logs else JobState.QUEUED
+        found.append(_Task(number, state, stream if f"{stream}.log" in logs else ""))
+    return found
+
+
+TASK_STATES = {
+    "completed": JobState.DONE,
+    "done": JobState.DONE,
+    "cancelled": JobState.CANCELLED,
+}
 
 
 def _elapsed_s(job: Job, *, now: datetime) -> int | None:
@@ -210,50 +294,116 @@ def _said(text: str) -> str:
 @login_required
 @require_http_methods(["GET", "POST"])
 def job_new(request: SignedIn) -> HttpResponse:
-    """Describe a job, see what it would hold, submit it."""
+    """Describe a job, see what it would hold and what stands in its way, submit it."""
+    like = request.POST.get("like", request.GET.get("like", ""))[:16]
+    model = _visible(request).filter(code=like).first() if like else None
+    spec = rules.parse_spec(model.spec) if model else None
     if request.method == "GET":
         first = {"project": request.GET.get("project", "")[:16]}
-        form = forms.JobForm(person=request.user, initial=first)
-        return _form_page(request, form)
+        if model and spec:
+            first = forms.typed_of(spec, project=model.project.code) | {"like": model.code}
+        return _form_page(request, forms.JobForm(person=request.user, initial=first))
     if "change" in request.POST:
         return _form_page(request, forms.JobForm(person=request.user, initial=request.POST.dict()))
-    form = forms.JobForm(request.POST, person=request.user)
+    form = forms.JobForm(request.POST, person=request.user, model=spec)
     if not form.is_valid():
         return _form_page(request, form, status=422)
-    project = form.cleaned_data["project"]
     try:
-        spec = form.spec()
-        price = queries.price(project, spec=spec, by=request.user, now=now())
-        if "confirm" not in request.POST:
-            return _check_page(request, form, spec, price)
-        key = f"{request.user.code}:page:{request.POST.get('key', '')[:64]}"
-        job = actions.submit(project, spec=spec, by=request.user, now=now(), key=key)
+        return _check_or_submit(request, form)
     except Refused as refused:
         form.add_refusal(refused)
         return _form_page(request, form, status=422)
+
+
+def _check_or_submit(request: SignedIn, form: forms.JobForm) -> HttpResponse:
+    project, spec, moment = form.cleaned_data["project"], form.spec(), now()
+    is_rehearsal = "rehearse" in request.POST
+    if is_rehearsal:
+        spec = spec.rehearsal()
+    price = queries.price(project, spec=spec, by=request.user, now=moment)
+    if "confirm" not in request.POST:
+        checks = queries.preflight(project, spec=spec, by=request.user, now=moment)
+        return _check_page(request, form, spec, price, checks)
+    key = f"{request.user.code}:page:{request.POST.get('key', '')[:64]}:{int(is_rehearsal)}"
+    job = actions.submit(project, spec=spec, by=request.user, now=moment, key=key)
     messages.success(request, gettext("The job was taken on."))
     return redirect("compute:job", job.code)
 
 
 def _form_page(request: HttpRequest, form: forms.JobForm, *, status: int = 200) -> HttpResponse:
-    context = {"form": form, "has_project": form.fields["project"].queryset.exists()}  # type: ignore[attr-defined]
+    more = [form[name] for name in form.MORE]
+    context = {
+        "form": form,
+        "has_project": form.fields["project"].queryset.exists(),  # type: ignore[attr-defined]
+        "more": more,
+        "is_more_open": any(one.errors or one.value() for one in more if one.name != "chain"),
+    }
     return render(request, "compute/job_new.html", context, status=status)
 
 
 def _check_page(
-    request: HttpRequest, form: forms.JobForm, spec: rules.JobSpec, price: queries.Price
+    request: HttpRequest,
+    form: forms.JobForm,
+    spec: rules.JobSpec,
+    price: queries.Price,
+    checks: list[rules.checks.Check],
 ) -> HttpResponse:
     typed = [(name, request.POST.get(name, "")) for name in form.fields]
     context = {
         "form": form,
         "spec": spec,
-        "command": shlex.join(spec.command),
+        "command": _program(spec),
         "project": form.cleaned_data["project"],
         "price": price,
         "typed": typed,
         "key": secrets.token_urlsafe(16),
+        "checks": [
+            {"level": one.level, "text": gettext(one.message).format(**one.facts)} for one in checks
+        ],
+        "may_submit": rules.checks.may_submit(checks),
+        "unused": rules.read_script(spec.script).unused,
     }
     return render(request, "compute/job_check.html", context)
+
+
+def _program(spec: rules.JobSpec) -> str:
+    if spec.script:
+        return shlex.join([rules.SCRIPT, *spec.arguments])
+    return shlex.join(spec.command)
+
+
+@login_required
+@require_POST
+def rerun(request: SignedIn, code: str) -> HttpResponse:
+    """Take the same job on once more."""
+    found = _job(request, code)
+    key = f"{request.user.code}:page:{request.POST.get('key', '')[:64]}"
+    try:
+        again = actions.rerun(found, by=request.user, now=now(), key=key)
+    except Refused as refused:
+        messages.error(request, told(refused))
+        return redirect("compute:job", found.code)
+    messages.success(request, gettext("The job was taken on."))
+    return redirect("compute:job", again.code)
+
+
+@login_required
+@require_GET
+def job_file(request: SignedIn, code: str, path: str) -> HttpResponseBase:
+    """Send a file of the run directory, to be kept and never to be shown."""
+    found = _job(request, code)
+    access.check_fetch(request.user, found)
+    opened = leavings.opened(queries.run_dir(found), path)
+    if opened is None:
+        raise Http404
+    return attachment(
+        request,
+        path=path,
+        size=opened.size,
+        sha256=opened.tag,
+        media_type="application/octet-stream",
+        pieces=opened.pieces,
+    )
 
 
 @login_required
