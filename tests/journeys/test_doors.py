@@ -402,6 +402,7 @@ def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
         "cpus": 1,
         "memory_mb": 1000,
         "time_limit_s": 60,
+        "since": (timezone.now() + timedelta(days=2)).date().isoformat(),
         "files": [{"path": "b.txt", "bytes": 6, "sha256": objects["sha256"]}],
     }
     return {name: own.get(name, value) for name, value in body.items()}

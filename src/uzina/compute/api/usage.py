@@ -1,7 +1,7 @@
 """What was used, by whom, and what it costs."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import Http404
 from django.utils.timezone import now
@@ -18,6 +18,7 @@ from uzina.people.types import SignedIn
 router = Router(tags=["compute"])
 
 Code = Annotated[str, Field(max_length=16)]
+Rule = Literal["max", "sum"]
 Figure = Annotated[int, Field(ge=0, le=2**53)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 Moment = Annotated[
@@ -76,7 +77,7 @@ class PriceIn(Schema):
 
     partition: Annotated[str, Field(max_length=80)] = ""
     since: Day
-    rule: Annotated[str, Field(max_length=8)] = "max"
+    rule: Rule = "max"
     gpu_us: Figure = 1_000_000
     cpu_us: Figure = 0
     gib_ns: Figure = 0
