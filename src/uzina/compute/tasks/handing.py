@@ -19,10 +19,14 @@ from uzina.compute.models import Job
 from uzina.compute.ports import Accepted, Rejected, Scheduler, SchedulerDown, Unknown
 from uzina.compute.rules import JobSpec
 from uzina.core.errors import Refused
+from uzina.ledger import queries as ledger
 
 AT_ONCE = 4
 """How many submissions are under way at one time. Measured with Slurm 22.05: 98 to 127 a second one
 after another, 137 to 142 with four, hardly more with eight."""
+SLOW_NICE = 10_000
+"""How far jobs step back whose allocation nears its end, where the call says "slow". Slurm takes
+up to 2,147,483,645 (sbatch(1)); sites weigh fair share, age and size in thousands."""
 LOOK_AGAIN_S = 2.0
 """A hung controller may show a job a moment after it broke off: look twice before a retry."""
 
@@ -178,7 +182,10 @@ def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
         )
     if job.chain_left is not None:
         actions.mark(job, mark=leavings.mark(run_dir))
-    return replace(spec, command=rules.started(spec, program))
+    nice = spec.nice
+    if spec.nice < SLOW_NICE and ledger.is_slow(job.allocation):
+        nice = SLOW_NICE
+    return replace(spec, command=rules.started(spec, program), nice=nice)
 
 
 def hand_cancel(*, job: str, now: datetime) -> None:

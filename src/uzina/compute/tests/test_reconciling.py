@@ -391,3 +391,31 @@ def test_many_changes_in_a_moment_are_one_look(batch, allocation, now):
         )
 
     assert Promise.objects.filter(task="compute.reconcile").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "spent", "nice"),
+    [
+        ("slow", 9 * HOUR, 10_000),
+        ("slow", 9 * HOUR - 1, 0),
+        ("finish", 9 * HOUR, 0),
+        ("stop", 9 * HOUR, 0),
+    ],
+)
+def test_near_the_end_of_the_hours_new_jobs_step_back_where_the_call_says_so(
+    batch, member, project, allocation, now, monkeypatch, policy, spent, nice
+):
+    tasks.reconcile(now=now)
+    allocation.policy = policy
+    allocation.save(update_fields=["policy"])
+    ledger.charge([Charge(allocation, spent, "most", "X", "Most")], by=None, now=now)
+    seen = []
+    submit = batch.submit
+    monkeypatch.setattr(
+        batch, "submit", lambda spec, **more: seen.append(spec.nice) or submit(spec, **more)
+    )
+
+    job = actions.submit(project, spec=spec(), by=member, now=now, key="ours")
+    tasks.hand_over(job=job.code, now=now)
+
+    assert seen == [nice]
