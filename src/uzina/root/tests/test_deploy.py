@@ -17,3 +17,9 @@ def test_the_example_configuration_is_one_and_names_every_field(tmp_path):
 def test_each_process_of_serve_has_a_unit_of_its_own():
     for part in ("web", "worker"):
         assert f"uzina-admin {part}\n" in (DEPLOY / f"uzina-{part}.service").read_text()
+
+
+def test_the_agent_has_a_unit_that_leaves_a_running_submission_alone():
+    text = (DEPLOY / "uzina-agent.service").read_text()
+    assert "ExecStart=/srv/uzina/.venv/bin/uzina agent\n" in text
+    assert "KillMode=process\n" in text
