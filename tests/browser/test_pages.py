@@ -56,11 +56,16 @@ def pages_of(story: Story) -> dict[str, list[str]]:
             f"/runs/{facts['run']}/", f"/models/{slug}/", version, f"{version}card/",
             f"{version}documentation-form/", f"{version}lineage/",
             f"/applications/{facts['application']}/", f"/awards/{facts['award']}/",
+            "/clusters/", f"/projects/{project}/usage/", f"/projects/{project}/history/",
         ],
         "assessor": ["/", "/assessments/"],
         "operator": [
             "/", "/calls/new/", "/promises/", "/log/", f"/calls/{facts['call']}/",
-            f"/projects/{project}/", f"/allocations/{allocation}/",
+            f"/projects/{project}/", f"/allocations/{allocation}/", "/clusters/",
+            "/clusters/history/", "/clusters/use/", "/clusters/maintenance/",
+            "/clusters/maintenance/new/", "/clusters/reconciliation/", "/clusters/users/",
+            "/usage/nobody/", "/tariffs/", "/tariffs/new/", f"/jobs/{facts['jobs'][0]}/",
+            f"/allocations/{allocation}/overdraw/",
         ],
         "auditor": ["/", "/log/", "/projects/"],
     }  # fmt: skip
