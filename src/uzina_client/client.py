@@ -302,11 +302,26 @@ class Compute(Part):
         """Call off a maintenance."""
         return self.transport.post(f"/compute/maintenance/{code}/cancel", key=key)
 
-    def submit(self, project: str, spec: Mapping[str, Any], *, key: str = "") -> Json:
-        """Submit a job; its GPUs times its time limit are set aside first."""
-        return self.transport.post(
-            "/compute/jobs", {"project": project, "spec": dict(spec)}, key=key
-        )
+    def submit(
+        self, project: str, spec: Mapping[str, Any], *, key: str = "", rehearse: bool = False
+    ) -> Json:
+        """Submit a job; what it could cost at most is set aside first.
+
+        rehearse  run it for two minutes and ask it to stop after one
+        """
+        return self.transport.post("/compute/jobs", _described(project, spec, rehearse), key=key)
+
+    def check(self, project: str, spec: Mapping[str, Any], *, rehearse: bool = False) -> Json:
+        """Return what stands in a job's way; nothing is submitted."""
+        return self.transport.post("/compute/jobs/check", _described(project, spec, rehearse))
+
+    def rerun(self, code: str, *, key: str = "") -> Json:
+        """Submit the same job once more, with the same description and inputs."""
+        return self.transport.post(f"/compute/jobs/{code}/rerun", key=key)
+
+    def files(self, code: str) -> Json:
+        """Return the files of a job's run directory, and its outputs with their checksums."""
+        return self.transport.get(f"/compute/jobs/{code}/files")
 
     def jobs(self, *, project: str = "") -> Iterator[Json]:
         """Yield jobs, newest first."""
@@ -418,6 +433,11 @@ def fetch_files(
                 files.write(path, reply.iter_bytes(), blob)
         fetched.append(path)
     return fetched
+
+
+def _described(project: str, spec: Mapping[str, Any], rehearse: bool) -> Json:  # noqa: FBT001
+    body = {"project": project, "spec": dict(spec)}
+    return body | ({"is_rehearsal": True} if rehearse else {})
 
 
 class Client:

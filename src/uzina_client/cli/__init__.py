@@ -12,7 +12,18 @@ from typing import Any
 
 import typer
 
-from uzina_client.cli import access, agent, applying, data, jobs, models, projects, runs, sizing
+from uzina_client.cli import (
+    access,
+    agent,
+    applying,
+    data,
+    jobs,
+    models,
+    projects,
+    runs,
+    sizing,
+    submitting,
+)
 from uzina_client.cli.shell import (
     AWAY,
     CONFLICT,
@@ -63,7 +74,7 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for part in (access, applying, projects, data, jobs, runs, models, sizing, agent):
+    for part in (access, applying, projects, data, submitting, jobs, runs, models, sizing, agent):
         part.register(app)
     return app
 

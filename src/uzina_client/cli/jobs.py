@@ -1,7 +1,9 @@
 """Jobs on the cluster."""
 
+import json
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +40,11 @@ def register(app: typer.Typer) -> None:
     command(nouns, "show")(show_job)
     command(nouns, "logs")(logs)
     command(nouns, "cancel")(cancel)
+    for place in (nouns, app):
+        command(place, "rerun")(rerun)
+        command(place, "clone")(clone)
+    for name, verb in (("show", show_job), ("logs", logs), ("cancel", cancel)):
+        command(app, name)(verb)
     app.add_typer(nouns, name="jobs")
 
 
@@ -50,7 +57,7 @@ def submit(
 ) -> None:
     """Submit a job described in a file. One with `recipe = ` becomes a training run."""
     spec = read_spec(file)
-    code = project or str(spec.pop("project", "")) or _only_project(shell)
+    code = project or str(spec.pop("project", "")) or only_project(shell)
     spec.pop("project", None)
     if dry_run:
         _say_cost(shell, spec, code)
@@ -89,10 +96,12 @@ def logs(
     code: Annotated[str, typer.Argument(help="JOB-…")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Until it has ended.")] = False,  # noqa: FBT002
     stream: Annotated[str, typer.Option(help="stdout or stderr.")] = "stdout",
+    task: Annotated[int, typer.Option(help="The task of an array.")] = -1,
 ) -> None:
     """Print what a job has written."""
     compute = shell.client.compute
     offset = 0
+    stream = f"{stream}-{task}" if task >= 0 else stream
     while True:
         ended = compute.job(code)["state"] in ENDED
         while (piece := compute.logs(code, stream=stream, offset=offset))["text"]:
@@ -112,6 +121,24 @@ def cancel(shell: Shell, code: Annotated[str, typer.Argument(help="JOB-…")]) -
     show(shell, shell.client.compute.cancel(code))
 
 
+def rerun(
+    shell: Shell,
+    code: Annotated[str, typer.Argument(help="JOB-…")],
+    key: Annotated[str, typer.Option(help="The same key is the same job.")] = "",
+) -> None:
+    """Submit the same job once more, with the same description and inputs."""
+    show(shell, shell.client.compute.rerun(code, key=key))
+
+
+def clone(shell: Shell, code: Annotated[str, typer.Argument(help="JOB-…")]) -> None:
+    """Print the job.toml of a job, to be changed and submitted again."""
+    job = shell.client.compute.job(code)
+    if shell.as_json:
+        shell.line(job["spec"], "")
+    else:
+        typer.echo(as_toml({"project": job["project"], **job["spec"]}), nl=False)
+
+
 def show(shell: Shell, job: Any) -> None:
     """Print one job."""
     shell.show(
@@ -129,8 +156,45 @@ def show(shell: Shell, job: Any) -> None:
             ("Started", job.get("started_at")),
             ("Ended", job.get("ended_at")),
             ("Exit code", job.get("exit_code")),
+            ("Goes on from", job.get("continues")),
+            ("The same as", job.get("rerun_of")),
+            ("Chain", job.get("chain_end")),
+            ("Rehearsal", job.get("rehearsal")),
+            ("What to do", told_advice(job)),
         ],
     )
+
+
+def told_advice(job: Any) -> str:
+    """Return why a job failed and what to do next, "" where there is nothing to say."""
+    advice = job.get("advice")
+    return f"{advice['why']} {advice['step']}" if advice else ""
+
+
+def as_toml(spec: Mapping[str, Any]) -> str:
+    """Return a job.toml that says what a description says; what is empty is left out."""
+    flat = [(name, value) for name, value in spec.items() if value not in ("", [], {}, None)]
+    lines = [f"{name} = {_toml(value)}" for name, value in flat if not isinstance(value, dict)]
+    for name, table in flat:
+        if isinstance(table, dict):
+            rows = (f"{json.dumps(one)} = {_toml(value)}" for one, value in table.items())
+            lines += ["", f"[{name}]", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it; JSON's strings, numbers and lists are TOML's too."""
+    if isinstance(value, str) and "\n" in value and "'''" not in value and _is_plain(value):
+        return f"'''\n{value}'''"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_toml(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _is_plain(text: str) -> bool:
+    return text.replace("\n", "").replace("\t", "").isprintable()
 
 
 def asked(job: Any) -> str:
@@ -171,7 +235,8 @@ def wait_for(shell: Shell, code: str) -> Any:
         time.sleep(POLL_S)
 
 
-def _only_project(shell: Shell) -> str:
+def only_project(shell: Shell) -> str:
+    """Return the one active project a person is in. Raises Stopped where there is no or several."""
     projects = [one for one in shell.client.people.projects() if one["state"] == "active"]
     if len(projects) == 1:
         return str(projects[0]["code"])

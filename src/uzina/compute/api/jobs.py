@@ -29,10 +29,19 @@ LOG_LIMIT = 65_536
 
 
 class JobIn(Schema):
-    """A job: of which project, and what to run. `spec` is a job.toml as JSON."""
+    """A job: of which project, and what to run. `spec` is a job.toml as JSON.
+
+    is_rehearsal  the same for two minutes, asked to stop after one
+    """
 
     project: Code
     spec: dict[str, Any]
+    is_rehearsal: bool = False
+
+    def described(self) -> rules.JobSpec:
+        """Return the description. Raises Invalid with every mistake at once."""
+        spec = rules.parse_spec(self.spec, within="spec")
+        return spec.rehearsal() if self.is_rehearsal else spec
 
 
 class BurstIn(Schema):
@@ -200,7 +209,7 @@ def submit_job(request: SignedIn, body: JobIn) -> Status[Job]:
     project = queries.visible_project(request.user, body.project)
     if project is None:
         raise Http404
-    spec = rules.parse_spec(body.spec, within="spec")
+    spec = body.described()
     key = f"{request.user.code}:{request.headers['Idempotency-Key']}"[:255]
     return Status(201, actions.submit(project, spec=spec, by=request.user, now=now(), key=key))
 
@@ -225,7 +234,7 @@ def check_job(request: SignedIn, body: JobIn) -> dict[str, Any]:
     if project is None:
         raise Http404
     access.check_submit(request.user, project)
-    spec = rules.parse_spec(body.spec, within="spec")
+    spec = body.described()
     checks = queries.preflight(project, spec=spec, by=request.user, now=now())
     return {
         "may_submit": rules.checks.may_submit(checks),
