@@ -25,6 +25,7 @@ from uzina.calls.models import Application, Award
 from uzina.calls.rules.flows import ApplicationState, AwardState
 from uzina.catalogue.models import Dataset
 from uzina.catalogue.rules import DatasetKind
+from uzina.compute import queries as compute
 from uzina.compute import rules as compute_rules
 from uzina.compute.models import Job
 from uzina.core import charts
@@ -243,6 +244,7 @@ def project(request: SignedIn, code: str) -> HttpResponse:
     context = {
         "project": found,
         "funded": funded,
+        "look": compute.last_look(now=moment),
         "days_left": max((found.ends_at - moment).days, 0),
         "has_ended": found.ends_at <= moment,
         "jobs": list(Job.objects.filter(project=found).order_by("-pk")[:FEW]),

@@ -4,7 +4,7 @@ import getpass
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, Sum
@@ -225,6 +225,28 @@ def has_more(spent: Allocation, *, now: datetime) -> bool:
 def drifts(cluster: Cluster) -> QuerySet[Drift]:
     """Return what differs at present, the longest first."""
     return Drift.objects.filter(cluster=cluster, gone_at=None).order_by("kind", "since_at", "pk")
+
+
+@dataclass(frozen=True)
+class LastLook:
+    """How old what balances rest on is: usage booked, and limits compared. None where never."""
+
+    booked_at: datetime | None
+    booked_age_s: float | None
+    limits_age_s: float | None
+
+
+def last_look(*, now: datetime) -> LastLook:
+    """Return how old the last good look at the configured cluster is. One query."""
+    found = Cluster.objects.filter(slug=cluster_slug()).first()
+    if found is None or not found.usage_cursor_s:
+        return LastLook(None, None, None)
+    booked_at = datetime.fromtimestamp(found.usage_cursor_s, tz=UTC)
+    booked_s, limits_s = (
+        None if at is None else max(0.0, (now - at).total_seconds())
+        for at in (booked_at, found.reconciled_at)
+    )
+    return LastLook(booked_at, booked_s, limits_s)
 
 
 def site_findings(cluster: Cluster) -> list[dict[str, str]]:

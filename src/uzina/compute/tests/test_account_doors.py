@@ -1,5 +1,7 @@
 """Doors of a cluster's accounts: pages, API, command line."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -131,3 +133,18 @@ def test_the_command_prints_the_same_table(drift, capsys):
     assert "user uz-prj-1/eve: extra" in capsys.readouterr().out
     Drift.objects.update(gone_at=timezone.now())
     assert admin.main(["reconcile"]) == 0
+
+
+def test_a_projects_hours_say_how_old_the_last_good_look_is(web, ana, project, allocation):
+    now = timezone.now()
+    page = web(ana).get(f"/projects/{project.code}/").content.decode()
+    assert "is booked up to" not in page
+
+    cluster = queries.cluster()
+    cluster.usage_cursor_s = int(now.timestamp()) - 120
+    cluster.reconciled_at = now - timedelta(minutes=5)
+    cluster.save()
+    for path in (f"/projects/{project.code}/", "/jobs/"):
+        page = web(ana).get(path).content.decode()
+        assert "is booked up to" in page
+        assert "compared with these hours 5 min" in page

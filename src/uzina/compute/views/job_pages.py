@@ -67,6 +67,7 @@ def jobs(request: SignedIn) -> HttpResponse:
     context = {
         "has_notebooks": bool(settings.UZINA.session.port),
         "lines": lines,
+        "look": queries.last_look(now=moment),
         "page": page,
         "project": project,
         "standing": queries.standing(now=moment),
