@@ -46,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_reconcile,
     )
     reconcile.add_argument("--repair", action="store_true", help="put right what differs")
+    replay = add(
+        "replay", "Book an accounting log into a fresh factory, and prove the books.", run_replay
+    )
+    replay.add_argument("file", type=Path, help="Standard Workload Format, or sacct -P with header")
+    replay.add_argument("--folder", type=Path, default=Path("var/replay"))
     add("config", "Show the effective settings, secrets masked.", run_config)
     add("doctor", "Say what this installation runs on, and what is wrong with it.", run_doctor)
     demo = add("demo", "Tell the whole story on this machine.", run_demo)
@@ -63,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "uzina.root.settings")
     try:
-        if options.command != "demo":
+        if options.command not in {"demo", "replay"}:
             config.current()
         return int(options.run(options))
     except config.ConfigWrong as wrong:
@@ -205,6 +210,13 @@ def run_reconcile(options: argparse.Namespace) -> int:
     silence = f", silent since {cluster.silent_since:%H:%M}" if cluster.silent_since else ""
     print(f"{len(drifts)} differences. Last good look at accounts: {looked}{silence}.")  # noqa: T201
     return 1 if drifts else 0
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    """Book an accounting log into a database of its own."""
+    from uzina.root import replay
+
+    return replay.run(options.file, options.folder)
 
 
 def run_config(_options: argparse.Namespace) -> int:

@@ -54,6 +54,7 @@ from uzina.compute.actions.usage import (
     end_reading,
     go_on_reading,
     measure,
+    note_account,
     promise_sweep,
     settle,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "map_person",
     "mark",
     "measure",
+    "note_account",
     "note_answer",
     "note_effort",
     "note_looked",

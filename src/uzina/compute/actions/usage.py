@@ -31,7 +31,7 @@ from uzina.ledger import queries as ledger_queries
 from uzina.ledger import rules as ledger_rules
 from uzina.ledger.models import Transfer
 from uzina.people import access as people_access
-from uzina.people.models import Person
+from uzina.people.models import Person, Project
 
 PIECE = 2000
 """Rows in one transaction: the statements around them cost little then, and the locks are held
@@ -416,6 +416,14 @@ def ask_sweep(cluster: Cluster, *, by: Person | None, now: datetime) -> None:
 def go_on_reading(cluster: Cluster, *, until: datetime) -> None:
     """Keep the turn for another window of a long read."""
     Cluster.objects.filter(pk=cluster.pk).update(usage_next_at=until)
+
+
+@action
+def note_account(cluster: Cluster, project: Project, *, name: str, now: datetime) -> SiteAccount:
+    """Note that an account which the cluster knows already is a project's."""
+    made = SiteAccount.objects.create(cluster=cluster, project=project, name=name, made_at=now)
+    log("account.noted", project.code, by=None, now=now, cluster=cluster.slug, name=name)
+    return made
 
 
 @action

@@ -8,12 +8,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, QuerySet, Sum, Value
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    QuerySet,
+    Sum,
+    Value,
+)
 from django.db.models.functions import Coalesce, TruncMonth
 
 from uzina.compute import rules
-from uzina.compute.models import Cluster, Job, Partition, Tariff, Usage
+from uzina.compute.models import Cluster, Job, Partition, SiteAccount, Tariff, Usage
 from uzina.compute.queries.clusters import cluster_slug
+from uzina.ledger import queries as ledger
 from uzina.people import queries as people
 from uzina.people.models import Project
 
@@ -204,3 +215,27 @@ def totals(rows: QuerySet[Usage]) -> list[Total]:
     )
     lines = [Total(month.date(), user, runs, used) for month, user, runs, used in found]
     return sorted(lines, key=lambda one: (one.month, one.gpu_ms), reverse=True)
+
+
+def summed(kind: str) -> list[tuple[Any, ...]]:
+    """Return of each user, account or partition: name, runs, seconds, core-seconds, device-seconds
+    and GPU-milliseconds. One query.
+    """
+    seconds = F("elapsed_s")
+    whole = BigIntegerField()
+    sums = {
+        "runs": Count("pk"),
+        "elapsed": Sum("elapsed_s"),
+        "cores": Sum(ExpressionWrapper(F("cpus") * seconds, output_field=whole)),
+        "devices": Sum(ExpressionWrapper(F("gpus") * seconds, output_field=whole)),
+        "cost": Coalesce(Sum("gpu_ms"), Value(0)),
+    }
+    rows = latest().order_by().values_list(kind).annotate(**sums)
+    return [(name, *(int(one) for one in figures)) for name, *figures in rows]
+
+
+def spent_by_account() -> dict[str, int]:
+    """Return what the ledger has booked on the project of each account, by the account's name."""
+    booked = ledger.booked_by_project()
+    rows = SiteAccount.objects.values_list("name", "project__code")
+    return {name: booked.get(code, 0) for name, code in rows}
