@@ -117,6 +117,7 @@ def cluster(make_factory, awarded, slurm_conf, tmp_path) -> Iterator[tuple[Lead,
     lead, host = Lead(factory, facts), Host(factory, tmp_path / "host", slurm_conf)
     with lead.client:
         yield lead, host
+    factory.stop()
     host.stop()
     print((tmp_path / "host/agent.log").read_text()[-3000:])
 
@@ -125,37 +126,29 @@ def is_over(job: dict) -> bool:
     return job["settled_at"] is not None
 
 
-def test_jobs_run_by_two_agents_are_handed_over_once_each_and_measured(cluster):
+def test_jobs_go_by_two_agents_once_each_and_so_does_one_whose_agents_are_killed(cluster):
+    """sbatch was answered and the agents died with the answer: the job is found by its key."""
     lead, host = cluster
-    host.start()
-    host.start()
+    agents = [host.start(), host.start()]
     codes = [lead.submit("echo $UZINA_JOB_KEY; sleep 1") for _ in range(6)]
-
     jobs = [lead.wait(code, is_over) for code in codes]
-
     assert {job["state"] for job in jobs} == {"done"}
     assert all(1000 <= job["gpu_ms"] <= 120_000 for job in jobs)
-    assert len(host.told()) == len(codes)
-    assert len({job["native_id"] for job in jobs}) == len(codes)
+    assert len(host.told()) == len({job["native_id"] for job in jobs}) == len(codes)
 
-
-def test_an_agent_killed_after_slurm_took_the_job_makes_no_second_one(cluster):
-    """sbatch has been answered and the agent dies with the answer: the job is found by its key."""
-    lead, host = cluster
     host.hang(is_on=True)
-    agent = host.start()
     code = lead.submit("sleep 1")
     until = time.monotonic() + 120
     while not (host.folder / "hung").exists():
         assert time.monotonic() < until
         time.sleep(0.05)
-
-    agent.kill()
-    agent.wait()
+    for agent in agents:
+        agent.kill()
+        agent.wait()
     host.hang(is_on=False)
     host.start()
     job = lead.wait(code, is_over)
 
     assert job["state"] == "done"
     assert job["native_id"] == (host.folder / "id").read_text().strip()
-    assert len(host.told()) == 1
+    assert len(host.told()) == len(codes) + 1

@@ -68,7 +68,7 @@ class AgentCommands:
             if made.state == "taken" and time.monotonic() > given_up_at + limit_s + GRACE_S:
                 return Ran(None, "", f"The agent of {self.cluster} took {argv[0]} and was lost")
             time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, LONGEST_LOOK_S)
+            pause_s = min(pause_s * 1.1, LONGEST_LOOK_S)
         ran = Ran(made.code, as_text(bytes(made.stdout)), made.stderr)
         made.delete()
         return ran

@@ -19,7 +19,7 @@ from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 
 MOST_WAIT_S = 5.0
-LOOK_S = 0.1
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.1
 MOST_STDERR = 20_000
 
 
@@ -79,7 +79,7 @@ class AnswerOut(Schema):
 def take_next(request, asked: NextIn):
     """Take the next command; null where none came in time."""
     cluster = queries.cluster()
-    until = time.monotonic() + asked.wait_s
+    until, pause_s = time.monotonic() + asked.wait_s, FIRST_LOOK_S
     while True:
         found = None
         if queries.next_command(cluster, now=now()) is not None:
@@ -96,7 +96,8 @@ def take_next(request, asked: NextIn):
             }
         if time.monotonic() >= until:
             return {"command": None}
-        time.sleep(LOOK_S)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.1, LONGEST_LOOK_S)
 
 
 @router.post("/agent/commands/{int:command_id}/result", response=AnswerOut)
