@@ -18,12 +18,12 @@ from uzina.core.log import check_log
 from uzina.core.tests import NOW
 from uzina.ledger import actions, queries
 from uzina.ledger.models import Transfer
-from uzina.ledger.rules import Balance
+from uzina.ledger.rules import Balance, Charge
 
 from .conftest import HOUR
-from .writers import HELD, USED
+from .writers import HELD, SPENT, USED
 
-PROCESSES, THREADS, ROUNDS = 4, 4, 6
+PROCESSES, THREADS, ROUNDS = 4, 4, 4
 LIVES = 20
 
 
@@ -81,7 +81,7 @@ def test_sixteen_writers_on_one_account_lose_nothing(transactional_db, allocatio
     assert reports(crowd) == [{"errors": []}] * PROCESSES
 
     jobs = PROCESSES * THREADS * ROUNDS
-    spent = jobs * USED
+    spent = jobs * SPENT
     assert queries.balance(allocation) == Balance(100 * HOUR, 100 * HOUR - spent, 0, spent, 0, 0)
     assert Transfer.objects.filter(kind="hold").count() == jobs
     assert everything_balances()
@@ -129,7 +129,9 @@ def test_one_key_sent_by_eight_at_once_books_once(transactional_db, allocation):
             hold = actions.hold(
                 allocation, amount=HELD, subject="JOB-1", key="one", by=None, now=NOW
             )
-            found.append((hold.pk, actions.settle(hold, used=USED, by=None, now=NOW)))
+            settled = actions.settle(hold, used=USED, by=None, now=NOW)
+            (direct,) = actions.charge([Charge(allocation, 5, "direct")], by=None, now=NOW)
+            found.append((hold.pk, settled, direct.pk))
         except Exception as error:  # noqa: BLE001 - the test reports it
             errors.append(error)
         finally:
@@ -138,7 +140,39 @@ def test_one_key_sent_by_eight_at_once_books_once(transactional_db, allocation):
     together(one, range(8))
     assert errors == []
     assert len(set(found)) == 1
-    assert queries.balance(allocation).spent == USED
+    assert queries.balance(allocation).spent == USED + 5
+    assert everything_balances()
+
+
+def test_one_page_of_records_read_by_six_at_once_is_charged_once(
+    transactional_db, project, capacity, allocation
+):
+    """Each reader takes the page in another order, as after a crash and a change of hands."""
+    other = second(project, capacity, allocation)
+    page = [
+        Charge(which, 1 + i, f"r:{which.code}:{i}")
+        for which in (allocation, other)
+        for i in range(20)
+    ]
+    found, errors = [], []
+    barrier = threading.Barrier(6)
+
+    def one(number):
+        try:
+            asked = random.Random(number).sample(page, len(page))
+            barrier.wait()
+            booked = actions.charge(asked, by=None, now=NOW)
+            found.append(sorted(transfer.pk for transfer in booked))
+        except Exception as error:  # noqa: BLE001 - the test reports it
+            errors.append(error)
+        finally:
+            connection.close()
+
+    together(one, range(6))
+    assert errors == []
+    assert len(found) == 6
+    assert len({tuple(one) for one in found}) == 1
+    assert [queries.balance(which).spent for which in (allocation, other)] == [210, 210]
     assert everything_balances()
 
 
@@ -170,39 +204,39 @@ def test_batches_in_opposite_order_do_not_wait_for_each_other(
 ):
     other = second(project, capacity, allocation)
     errors = []
-    rounds = 12
+    rounds = 8
 
     def place(which, key):
         return actions.hold(which, amount=HELD, subject="JOB", key=key, by=None, now=NOW)
 
-    def settle(order):
-        try:
-            for turn in range(rounds):
-                name = f"{order[0].code}:{turn}"
-                holds = [place(which, f"{name}:{which.code}") for which in order]
-                actions.settle_many([(hold, USED) for hold in holds], by=None, now=NOW)
-        except Exception as error:  # noqa: BLE001 - the test reports it
-            errors.append(error)
-        finally:
-            connection.close()
+    def settle(order, name):
+        holds = [place(which, f"{name}:{which.code}") for which in order]
+        actions.settle_many([(hold, USED) for hold in holds], by=None, now=NOW)
 
-    def top_up(order):
+    def charge(order, name):
+        page = [Charge(which, USED, f"direct:{name}:{which.code}") for which in order]
+        actions.charge(page, by=None, now=NOW)
+
+    def top_up(order, name):
+        for which in order:
+            key = f"top:{name}:{which.code}"
+            actions.top_up(which, amount=1, reason="x", key=key, by=operator, now=NOW)
+
+    def one(job):
+        verb, order = job
         try:
             for turn in range(rounds):
-                for which in order:
-                    key = f"top:{order[0].code}:{which.code}:{turn}"
-                    actions.top_up(which, amount=1, reason="x", key=key, by=operator, now=NOW)
+                verb(order, f"{order[0].code}:{turn}")
         except Exception as error:  # noqa: BLE001 - the test reports it
             errors.append(error)
         finally:
             connection.close()
 
     there, back = (allocation, other), (other, allocation)
-    jobs = [(settle, there), (settle, back), (top_up, there), (top_up, back)]
-    together(lambda job: job[0](job[1]), jobs)
+    together(one, [(verb, order) for verb in (settle, charge, top_up) for order in (there, back)])
     assert errors == []
     for which in (allocation, other):
-        assert queries.balance(which).spent == 2 * rounds * USED
+        assert queries.balance(which).spent == 4 * rounds * USED
     assert everything_balances()
 
 
@@ -217,7 +251,7 @@ def test_killing_the_writer_loses_and_doubles_nothing(transactional_db, allocati
     holds = Transfer.objects.filter(kind="hold").values_list("key", flat=True)
     assert sorted(holds) == sorted(f"live-{i}" for i in range(acknowledged)), f"seed {seed}"
     assert queries.balance(allocation) == Balance(
-        100 * HOUR, 100 * HOUR - acknowledged * USED, 0, acknowledged * USED, 0, 0
+        100 * HOUR, 100 * HOUR - acknowledged * SPENT, 0, acknowledged * SPENT, 0, 0
     )
     assert everything_balances()
 

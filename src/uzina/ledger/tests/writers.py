@@ -15,16 +15,21 @@ import threading
 import time
 import traceback
 
-HELD, USED = 3, 2
+HELD, USED, DIRECT, LESS = 3, 2, 4, -1
+SPENT = USED + DIRECT + LESS
 
 
 def work(allocation, key):
-    """One job as a client sees it: hold, run, settle. Safe to repeat with the same key."""
+    """One job held for and one past the portal, corrected. Safe to repeat with the same key."""
     from uzina.core.tests import NOW
     from uzina.ledger import actions
+    from uzina.ledger.rules import Charge
 
     hold = actions.hold(allocation, amount=HELD, subject=key, key=key, by=None, now=NOW)
     actions.settle(hold, used=USED, by=None, now=NOW)
+    for amount in (DIRECT, LESS):
+        direct = Charge(allocation, amount, f"{key}:{amount}", key)
+        actions.charge([direct], by=None, now=NOW)
 
 
 def crowd(code, *, prefix, threads, rounds):
