@@ -1,5 +1,6 @@
 """Bringing a job in step with what the cluster says of it."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from uzina.compute import rules
@@ -41,6 +42,8 @@ def _take(job: Job, sight: Sight, *, now: datetime) -> None:
         accept(job, native_id=sight.native_id, submitted_s=sight.submitted_s, now=now)
         job.refresh_from_db()
     before = job.state
+    if job.tasks > 1:
+        sight = _of_array(job, sight)
     job.native_submitted_at = instant(sight.submitted_s)
     job.observed_at, job.missing_since = now, None
     if sight.started_s is not None:
@@ -60,5 +63,22 @@ def _take(job: Job, sight: Sight, *, now: datetime) -> None:
         # The cluster put it back into its queue. What it ran so far is charged with the rest.
         job.state, job.started_at = rules.JOB.after("requeue", before), None
         log("job.requeued", job.code, by=None, now=now, native_id=job.native_id)
+    if sight.expected_s is not None:
+        job.expected_at, job.expected_seen_at = instant(sight.expected_s), now
     job.reason = sight.reason[:80]
     job.save()
+
+
+def _of_array(job: Job, sight: Sight) -> Sight:
+    """Return the sight of an array with what is known of tasks that left the queue since: between
+    two tasks it runs on, and it began with its first.
+    """
+    begun = job.started_at and int(job.started_at.timestamp())
+    if begun is None:
+        return sight
+    is_between = sight.state is JobState.QUEUED and job.state is JobState.RUNNING
+    return replace(
+        sight,
+        state=JobState.RUNNING if is_between else sight.state,
+        started_s=min(begun, sight.started_s or begun),
+    )

@@ -66,8 +66,8 @@ def _balance(project: Project, spec: JobSpec, *, by: Person | None, now: datetim
     except Refused as refused:
         return _refusal(refused)
     facts = {
-        "held": number_format(found.held_gpu_ms / HOUR_MS, 2),
-        "left": number_format(found.left_gpu_ms / HOUR_MS, 2),
+        "held": number_format(round(found.held_gpu_ms / HOUR_MS, 2), 2),
+        "left": number_format(round(found.left_gpu_ms / HOUR_MS, 2), 2),
     }
     return Check("balance.ok", OK, checks.BALANCE, facts)
 

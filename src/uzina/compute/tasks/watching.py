@@ -17,6 +17,8 @@ WINDOW_S = 86_400
 some ten thousand rows."""
 SWEEP_S = 7 * 86_400
 """How far the nightly sweep, and the first look at a cluster, go back."""
+FORECAST_S = 60
+"""A forecast that moved by less is no news."""
 
 
 def watch(*, now: datetime) -> None:
@@ -150,4 +152,14 @@ def _is_news(job: Job, sight: Sight | None) -> bool:
         or (sight.started_s is not None and sight.started_s != started_s)
         or job.missing_since is not None
         or (job.state is JobState.QUEUED and job.native_submitted_at is None)
+        or _is_new_forecast(job, sight)
     )
+
+
+def _is_new_forecast(job: Job, sight: Sight) -> bool:
+    """Tell whether the cluster expects a waiting job at another time: by a minute or more."""
+    if sight.expected_s is None:
+        return False
+    if job.expected_at is None:
+        return True
+    return abs(job.expected_at.timestamp() - sight.expected_s) >= FORECAST_S

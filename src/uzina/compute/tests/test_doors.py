@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from uzina.compute import actions, queries
-from uzina.compute.models import Job
+from uzina.compute.models import Job, Partition
 from uzina.compute.rules import JobState
 from uzina.compute.tests.conftest import HOUR, balance, spec, work_until_settled
 from uzina.core.models import LogEntry
@@ -346,3 +346,224 @@ def test_a_job_toml_read_as_json_is_what_the_api_takes(api, ana, project, alloca
     assert made.status_code == 201
     assert made.json()["spec"]["command"] == ["bash", "-c", "cat inputs/x"]
     assert made.json()["time_limit_s"] == 90
+
+
+# --- checks, copies, files ---
+
+
+def ended(job, **files):
+    """Have a job ended, with these files in its run directory."""
+    run_dir = queries.run_dir(job)
+    for path, text in files.items():
+        (run_dir / path).parent.mkdir(parents=True, exist_ok=True)
+        (run_dir / path).write_text(text)
+    return Job.objects.filter(pk=job.pk).update(
+        state="failed",
+        reason="NonZeroExitCode",
+        exit_code=137,
+        started_at=timezone.now(),
+        ended_at=timezone.now(),
+        settled_at=timezone.now(),
+        gpu_ms=0,
+        effort={"cpu_s": 0.0, "max_rss_mb": 50},
+    )
+
+
+@pytest.fixture
+def counted():
+    """A partition of two nodes with four GPUs each, one of them taken."""
+    return Partition.objects.create(
+        cluster=queries.cluster(),
+        name="gpu",
+        nodes=2,
+        nodes_up=2,
+        cpus=64,
+        cpus_used=8,
+        gpus=8,
+        gpus_used=1,
+        memory_mb=256_000,
+        max_time_s=7200,
+        is_default=True,
+        counted_at=timezone.now(),
+    )
+
+
+def check(client, project, **changes):
+    told = post(client, "/jobs/check", {"project": project.code, "spec": description(**changes)})
+    assert told.status_code == 200
+    return told.json(), {one["code"]: one for one in told.json()["checks"]}
+
+
+def test_a_check_looks_at_everything_and_holds_nothing(api, ana, project, allocation, counted):
+    told, checks = check(api(ana), project)
+
+    assert told["may_submit"]
+    assert {code: one["level"] for code, one in checks.items()} == {
+        "fit.ok": "ok", "start.free": "ok", "balance.ok": "ok", "cluster.unseen": "warn",
+    }  # fmt: skip
+    assert "0.02" in checks["balance.ok"]["text"]
+    assert "9.98" in checks["balance.ok"]["text"]
+    assert (Job.objects.count(), balance(allocation).free) == (0, 10 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "level"),
+    [
+        ({"gpus": 4}, "fit.ok", "ok"),
+        ({"gpus": 4, "nodes": 2}, "start.busy", "warn"),
+        ({"gpus": 5}, "fit.gpus", "refuse"),
+        ({"nodes": 2}, "fit.ok", "ok"),
+        ({"nodes": 3}, "fit.nodes", "refuse"),
+        ({"cpus": 32}, "fit.ok", "ok"),
+        ({"cpus": 33}, "fit.cpus", "refuse"),
+        ({"memory_mb": 128_000}, "fit.ok", "ok"),
+        ({"memory_mb": 128_001}, "fit.memory", "refuse"),
+        ({"time_limit_s": 7200}, "fit.ok", "ok"),
+        ({"time_limit_s": 7201}, "fit.time", "refuse"),
+        ({"partition": "cpu"}, "fit.no_partition", "refuse"),
+        ({"gpus": 4, "time_limit_s": 7200, "array": "0-1"}, "allocation.hold.too_big", "refuse"),
+        ({"inputs": ["ro-corpus@3"]}, "dataset.not_found", "refuse"),
+        ({"after": "JOB-0000"}, "job.submit.no_such_job", "refuse"),
+        ({"modules": ["cuda"]}, "environment.modules", "warn"),
+        ({"container": "a.sif"}, "environment.container", "warn"),
+    ],
+)
+def test_what_a_check_finds(api, ana, project, allocation, counted, changes, code, level):
+    told, checks = check(api(ana), project, **changes)
+    found = [one for one in checks.values() if one["level"] == "refuse"]
+    if code == "dataset.not_found":
+        assert found
+    else:
+        assert checks[code]["level"] == level
+    assert told["may_submit"] == (not found)
+
+
+def test_a_check_is_for_members_and_tells_mistakes_at_their_place(
+    api, ana, project, stranger, operator
+):
+    body = {"project": project.code, "spec": description(array="a")}
+    assert post(api(stranger), "/jobs/check", body).status_code == 404
+    assert post(api(operator), "/jobs/check", body).status_code == 403
+    told = post(api(ana), "/jobs/check", body)
+    assert [one["pointer"] for one in told.json()["errors"]] == ["/spec/array"]
+
+
+def test_a_rehearsal_is_the_same_for_two_minutes(api, ana, project, allocation):
+    spec = description(time_limit_s=7200, chain=3)
+    made = post(api(ana), "/jobs", {"project": project.code, "spec": spec, "is_rehearsal": True})
+
+    shown = made.json()
+    assert (shown["time_limit_s"], shown["chain_left"]) == (120, None)
+    assert (shown["spec"]["stop_before_s"], shown["spec"]["is_rehearsal"]) == (60, True)
+    job = Job.objects.get(code=shown["code"])
+    ended(job, STOP="time\n", **{"checkpoints/1.pt": "x"})
+    Job.objects.filter(pk=job.pk).update(state="done", exit_code=0)
+    text = api(ana).get(f"{BASE}/jobs/{job.code}").json()["rehearsal"]
+    assert text.startswith("The rehearsal went well")
+    (queries.run_dir(job) / "checkpoints/1.pt").unlink()
+    assert "no checkpoint" in api(ana).get(f"{BASE}/jobs/{job.code}").json()["rehearsal"]
+
+
+def test_a_job_is_run_again_by_members_once_a_key(api, ana, project, allocation, job, auditor):
+    again = post(api(ana), f"/jobs/{job.code}/rerun", None)
+    assert (again.status_code, again.json()["rerun_of"]) == (201, job.code)
+    assert post(api(ana), f"/jobs/{job.code}/rerun", None).json()["code"] == again.json()["code"]
+    assert post(api(auditor), f"/jobs/{job.code}/rerun", None).status_code == 403
+    assert Job.objects.count() == 2
+
+    pressed = page(ana).post(f"/jobs/{job.code}/rerun/", {"key": "k"})
+    page(ana).post(f"/jobs/{job.code}/rerun/", {"key": "k"})
+    assert Job.objects.filter(rerun_of=job).count() == 2
+    assert pressed["Location"] == f"/jobs/{Job.objects.latest('pk').code}/"
+
+
+@pytest.mark.parametrize("address", [BASE + "/jobs/{code}/files/", "/jobs/{code}/files/"])
+def test_a_file_of_the_run_directory_is_sent_to_members_as_an_attachment(
+    api, ana, auditor, stranger, job, address, tmp_path
+):
+    (tmp_path / "secret").write_text("secret")
+    ended(job, **{"export/page.html": "<script>", ".hidden": "x"})
+    (queries.run_dir(job) / "link").symlink_to(tmp_path / "secret")
+    (queries.run_dir(job) / "folder").symlink_to(tmp_path)
+    base = address.format(code=job.code)
+    is_api = address.startswith("/api")
+
+    def get(person, path):
+        return (api(person) if is_api else page(person)).get(base + path)
+
+    sent = get(ana, "export/page.html")
+    assert b"".join(sent.streaming_content) == b"<script>"
+    assert sent["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert sent["Content-Type"] == "application/octet-stream"
+    for path in ("link", "folder/secret", ".hidden", "nothing", "export", "a/../export/page.html"):
+        assert get(ana, path).status_code == 404
+    assert get(auditor, "export/page.html").status_code == 403
+    assert get(stranger, "export/page.html").status_code == 404
+
+
+def test_the_page_of_a_failed_job_says_what_to_do_and_what_it_used(ana, project, job):
+    ended(job, **{"outputs.json": '{"outputs": [{"path": "a.txt", "bytes": 3, "sha256": "abc"}]}'})
+
+    text = page(ana).get(f"/jobs/{job.code}/").content.decode()
+
+    assert "most often because memory ran out" in text
+    assert "50 %" in text
+    assert "not measured here" in text
+    assert f'href="/jobs/{job.code}/files/a.txt"' in text
+    assert f"/jobs/new/?like={job.code}" in text
+
+
+def test_a_copy_of_a_job_is_filled_in_and_keeps_its_files(ana, project, allocation):
+    first = actions.submit(
+        project,
+        spec=spec("echo 'a b'", files={"a.txt": "x"}, array="0-1", outputs=["a*"]),
+        by=ana,
+        now=timezone.now(),
+        key="first",
+    )
+    form = page(ana).get(f"/jobs/new/?like={first.code}").context["form"]
+    typed = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+
+    made = page(ana).post("/jobs/new/", typed | {"confirm": "1", "key": "copy"})
+
+    copy = Job.objects.latest("pk")
+    assert made["Location"] == f"/jobs/{copy.code}/"
+    assert copy.spec == first.spec
+
+
+def test_a_script_counts_more_than_the_fields_and_the_check_shows_it(
+    ana, project, allocation, counted
+):
+    typed = {
+        "project": project.code,
+        "name": "Script",
+        "script": "#!/bin/bash\r\n#SBATCH -t 30 --gpus-per-node=2\r\n#SBATCH -o x\r\ntrue\r\n",
+        "gpus": "1",
+        "nodes": "1",
+        "cpus": "1",
+        "memory": "4G",
+        "time_limit": "1h",
+    }
+    text = page(ana).post("/jobs/new/", typed).content.decode()
+    assert "30 min" in text
+    assert "--output" in text
+    assert "It fits the partition gpu." in text
+
+    wrong = page(ana).post("/jobs/new/", typed | {"script": "#SBATCH -A other\ntrue"})
+    assert wrong.status_code == 422
+    assert "--" not in wrong.context["form"].errors["script"][0]
+    assert "-A other" in wrong.context["form"].errors["script"][0]
+
+
+def test_an_array_shows_its_tasks_and_their_logs(ana, project, allocation):
+    job = actions.submit(project, spec=spec(array="3-4"), by=ana, now=timezone.now(), key="array")
+    logs = queries.run_dir(job) / "logs"
+    logs.mkdir(parents=True)
+    (logs / "stdout-4.log").write_text("from four\n")
+
+    client = page(ana)
+    text = client.get(f"/jobs/{job.code}/").content.decode()
+
+    assert "Output of task 4" in text
+    assert "Output of task 3" not in text
+    assert b"from four" in client.get(f"/jobs/{job.code}/log/?stream=stdout-4").content
