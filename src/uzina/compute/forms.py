@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
 from uzina.compute import actions, rules
@@ -294,6 +295,9 @@ class SessionForm(Form):
         return super()._field_of(same.get(head, head))
 
 
+ALL = "*"
+"""Chosen for all of the cluster; no partition can be called so."""
+
 CLOCK = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
 
 
@@ -301,7 +305,7 @@ class ClockField(forms.CharField):
     """A time of day, typed as 8:00 or 08.00."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.TextInput(attrs={"data-width": "5", "inputmode": "numeric"})
+        widget = forms.TextInput(attrs={"data-width": "10", "inputmode": "numeric"})
         super().__init__(max_length=5, widget=widget, **kwargs)
 
     def clean(self, value: Any) -> time | str:  # type: ignore[override]
@@ -318,11 +322,16 @@ class ClockField(forms.CharField):
 class MaintenanceForm(Form):
     """A maintenance to announce, in the factory's time zone."""
 
-    partition = forms.ChoiceField(required=False, label=gettext_lazy("What it hits"))
+    partition = forms.ChoiceField(label=gettext_lazy("What it hits"))
     starts_on = DateField(
         label=gettext_lazy("First day"), help_text=gettext_lazy("For example, 27 3 2027.")
     )
-    starts_time = ClockField(label=gettext_lazy("Begins at"))
+    starts_time = ClockField(
+        label=gettext_lazy("Begins at"),
+        help_text=format_lazy(
+            gettext_lazy("Times are those of {zone}."), zone=settings.UZINA.site.timezone
+        ),
+    )
     ends_on = DateField(label=gettext_lazy("Last day"))
     ends_time = ClockField(label=gettext_lazy("Ends at"))
     reason = forms.CharField(
@@ -340,7 +349,7 @@ class MaintenanceForm(Form):
                 at.astimezone(_zone()) for at in (window.starts_at, window.ends_at)
             )
             kwargs["initial"] = {
-                "partition": window.partition,
+                "partition": window.partition or ALL,
                 "starts_on": starts_at.date(),
                 "starts_time": f"{starts_at:%H:%M}",
                 "ends_on": ends_at.date(),
@@ -348,10 +357,8 @@ class MaintenanceForm(Form):
                 "reason": window.reason,
             }
         super().__init__(*args, **kwargs)
-        choices = [("", gettext("All of the cluster")), *((name, name) for name in partitions)]
+        choices = [(ALL, gettext("All of the cluster")), *((name, name) for name in partitions)]
         self.fields["partition"].choices = choices  # type: ignore[attr-defined]
-        words = gettext("Times are those of {zone}.").format(zone=_zone().key)
-        self.fields["starts_time"].help_text = words
 
     def window(self) -> actions.Window:
         """Return what was typed of a valid form."""
@@ -361,7 +368,10 @@ class MaintenanceForm(Form):
             for name in ("starts", "ends")
         )
         return actions.Window(
-            typed["partition"], starts_at.astimezone(UTC), ends_at.astimezone(UTC), typed["reason"]
+            typed["partition"].removeprefix(ALL),
+            starts_at.astimezone(UTC),
+            ends_at.astimezone(UTC),
+            typed["reason"],
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, Sum
@@ -68,8 +69,9 @@ def history(cluster: Cluster, *, partition: str, since: datetime, until: datetim
     samples = Sample.objects.filter(
         cluster=cluster, partition=partition, hour_at__gte=steps[0], hour_at__lt=until
     )
+    here = zone()
     for hour_at, *figures in samples.values_list("hour_at", *SUMS):
-        step = hour_at if is_hourly else _midnight(hour_at)
+        step = hour_at if is_hourly else _midnight(hour_at, here)
         kept = sums.get(step)
         if kept is not None:
             sums[step] = [one + more for one, more in zip(kept, figures, strict=True)]
@@ -83,8 +85,7 @@ def _hours(since: datetime, until: datetime) -> Iterator[datetime]:
         at += timedelta(hours=1)
 
 
-def _midnight(at: datetime) -> datetime:
-    here = zone()
+def _midnight(at: datetime, here: ZoneInfo) -> datetime:
     return datetime.combine(at.astimezone(here).date(), time.min, tzinfo=here)
 
 
@@ -103,11 +104,17 @@ def days(since: datetime, until: datetime) -> list[datetime]:
 
 # How long jobs waited, and who used most ----------------------------------------------------------
 
-MOST_WAITS = 20_000
-"""As many runs as waits are told of, the newest: more take over a second to read."""
+MOST_WAITS = 10_000
+"""As many measurements as waits are told of, the newest: more take too long for a page to read."""
 
-MOST_SUMMED = 200_000
-"""As many rows as are added up for the biggest users, the newest: for the same reason."""
+MOST_SUMMED = 100_000
+"""As many as are added up for the biggest users, the newest: for the same reason."""
+
+
+def _since_newest(most: int) -> int:
+    """Return the id after which the newest measurements come. One statement."""
+    newest = Usage.objects.aggregate(last=Max("pk"))["last"] or 0
+    return max(0, newest - most)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -138,11 +145,13 @@ class Waits:
 
 
 def waits(cluster: Cluster, *, since: datetime, until: datetime) -> Waits:
-    """Return how long the runs waited that ended in [since, until). One statement."""
+    """Return how long the runs waited that ended in [since, until). Three statements."""
+    after = _since_newest(MOST_WAITS)
+    older = Usage.objects.filter(pk__lte=after).order_by("-pk").values_list("ended_at").first()
     rows = (
         latest()
-        .filter(cluster=cluster, ended_at__gte=since, ended_at__lt=until, started_at__isnull=False)
-        .order_by("-pk")
+        .filter(pk__gt=after, cluster=cluster)
+        .filter(ended_at__gte=since, ended_at__lt=until, started_at__isnull=False)
         .values_list(
             "partition",
             "project__code",
@@ -150,17 +159,14 @@ def waits(cluster: Cluster, *, since: datetime, until: datetime) -> Waits:
             "project__organisation__name",
             "submitted_at",
             "started_at",
-        )[: MOST_WAITS + 1]
+        )
     )
     by: tuple[dict[Any, list[int]], ...] = tuple(defaultdict(list) for _ in range(4))
-    count = 0
+    here = zone()
     for partition, code, title, organisation, submitted_at, started_at in rows:
-        count += 1
-        if count > MOST_WAITS:
-            break
         wait_s = max(0, int((started_at - submitted_at).total_seconds()))
         keys = ((partition, ""), (code or "", title or ""), (organisation or "", ""))
-        for kept, key in zip(by, (*keys, _midnight(started_at)), strict=True):
+        for kept, key in zip(by, (*keys, _midnight(started_at, here)), strict=True):
             kept[key].append(wait_s)
     partitions, projects, organisations, dates = by
     return Waits(
@@ -168,8 +174,8 @@ def waits(cluster: Cluster, *, since: datetime, until: datetime) -> Waits:
         _waits(projects),
         _waits(organisations),
         [(at, *_half_and_most(dates[at])) for at in sorted(dates)],
-        min(count, MOST_WAITS),
-        count > MOST_WAITS,
+        sum(len(one) for one in dates.values()),
+        older is not None and older[0] >= since,
     )
 
 
@@ -209,10 +215,9 @@ def biggest_users(
     """Return who used most GPU time in runs that ended in [since, until); of rows that belong to
     no project, one with code "". Two statements.
     """
-    newest = Usage.objects.aggregate(last=Max("pk"))["last"] or 0
     rows = (
         latest()
-        .filter(pk__gt=newest - MOST_SUMMED, cluster=cluster)
+        .filter(pk__gt=_since_newest(MOST_SUMMED), cluster=cluster)
         .filter(ended_at__gte=since, ended_at__lt=until, gpus__gt=0)
         .values_list("project__code", "project__title", "project__organisation__name")
         .annotate(runs=Count("pk"), gpu_s=Sum(F("gpus") * F("elapsed_s")))
@@ -291,10 +296,9 @@ def loops(cluster: Cluster, *, since: datetime, until: datetime) -> list[Loop]:
     """Return who held GPUs for a minute at most, five times or more, in runs that ended in
     [since, until). Two statements.
     """
-    newest = Usage.objects.aggregate(last=Max("pk"))["last"] or 0
     rows = (
         latest()
-        .filter(pk__gt=newest - MOST_SUMMED, cluster=cluster)
+        .filter(pk__gt=_since_newest(MOST_SUMMED), cluster=cluster)
         .filter(ended_at__gte=since, ended_at__lt=until, started_at__isnull=False)
         .filter(gpus__gt=0, elapsed_s__lte=rules.SHORT_S)
         .values_list("project__code", "job__submitted_by__name", "job__submitted_by__email", "user")

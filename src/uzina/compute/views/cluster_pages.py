@@ -298,7 +298,13 @@ def unused_strip(allocation: Allocation, *, moment: datetime) -> Strip | None:
 
 def _day(day: DayUse) -> dict[str, Any]:
     at = datetime.fromtimestamp(day.starts_s, UTC).astimezone(queries.zone())
-    return {"at": at, "why": day.why, "use": day, "gpu_ms": day.gpu_s * 1000}
+    parts = (day.ran_s, day.full_s, day.maintenance_s, day.waited_s, day.idle_s)
+    return {
+        "at": at,
+        "why": day.why,
+        "gpu_ms": day.gpu_s * 1000,
+        "hours": [seconds / 3600 for seconds in parts],
+    }
 
 
 @login_required
