@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
 from uzina.compute import access, queries, rules
 from uzina.compute.models import Cluster, Drift, SiteAccount
+from uzina.compute.ports import Health
 from uzina.compute.rules import AccountSeen, AccountStep, Difference
 from uzina.core.db import action
 from uzina.core.errors import NotAllowed, Refused
@@ -262,6 +264,32 @@ def _drift(
         seen_at=now,
         gone_at=gone_at,
     )
+
+
+@action
+def note_health(cluster: Cluster, health: Health, *, now: datetime) -> None:
+    """Keep what the preflight of the site found; in the log when what makes budgets lie changes."""
+    found = {
+        "is_controller_up": health.is_controller_up,
+        "is_accounting_up": health.is_accounting_up,
+        "version": health.version,
+        "skew_s": health.skew_s,
+        "findings": [
+            {"code": one.code, "level": one.level, "facts": dict(one.facts)}
+            for one in health.findings
+        ],
+    }
+    cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
+    before, after = _refused(cluster.health), _refused(found)
+    cluster.health, cluster.health_at = found, now
+    cluster.save(update_fields=["health", "health_at"])
+    if before != after:
+        log("cluster.examined", cluster.slug, by=None, now=now, budgets_lie=after)
+
+
+def _refused(health: Mapping[str, Any]) -> list[str]:
+    found = health.get("findings", ())
+    return sorted(one["code"] for one in found if one["level"] == "refuse")
 
 
 @action

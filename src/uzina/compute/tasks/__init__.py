@@ -3,6 +3,7 @@
 from uzina.compute.tasks.accounts import (
     accounts_changed,
     compare_totals,
+    examine,
     reconcile,
     repair,
     stop_exhausted,
@@ -17,6 +18,7 @@ __all__ = [
     "accounts_changed",
     "compare_totals",
     "count",
+    "examine",
     "follow_up",
     "forget_samples",
     "hand_cancel",

@@ -97,6 +97,11 @@ def _as_used_before(
     ]
 
 
+def examine(*, now: datetime) -> None:
+    """Look at the settings of the site that could make budgets lie, and keep what was found."""
+    actions.note_health(queries.cluster(), adapters.scheduler().health(), now=now)
+
+
 def compare_totals(*, now: datetime) -> None:
     """Compare what was measured of each project with what the ledger booked."""
     cluster = queries.cluster()
