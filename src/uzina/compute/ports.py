@@ -1,11 +1,11 @@
 """What we ask of a batch system: questions and orders, answered by every adapter alike."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, Sight
+from uzina.compute.rules import AccountSeen, AccountStep, Finding, JobSpec, Sight
 
 
 class SchedulerDown(Exception):
@@ -160,18 +160,6 @@ class QueueSeen:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing the preflight of a site found. level: "refuse" (budgets would lie), "warn", "ok".
-
-    code  one of rules.FINDINGS, whose sentence says what to do; facts fill it in
-    """
-
-    code: str
-    level: str
-    facts: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Health:
     """Whether the parts of a batch system answer, and whether its settings keep budgets true.
 
@@ -250,7 +238,7 @@ class Scheduler(Protocol):
         """Return the machines, the partitions and the queue."""
 
     def limits(self) -> tuple[AccountSeen, ...]:
-        """Return every account below the factory's own, in at most two calls."""
+        """Return every account below the factory's own, in a call or three however many."""
 
     def apply(self, steps: Sequence[AccountStep]) -> tuple[str, ...]:
         """Make changes one after another, in as few calls as can be; return what was refused.

@@ -57,6 +57,7 @@ from uzina.compute.rules.following import (
     tasks_in,
 )
 from uzina.compute.rules.maintenance import check_not_over, check_window, overlaps
+from uzina.compute.rules.preflight import FINDINGS, Finding, finding_in_words, site_preflight
 from uzina.compute.rules.reading import (
     MAX_CPUS,
     MAX_GPUS,
@@ -74,6 +75,7 @@ __all__ = [
     "CHAIN_ENDS",
     "DEFAULT_TARIFF",
     "ENDED",
+    "FINDINGS",
     "FORGET_AFTER",
     "FREE_STATES",
     "JOB",
@@ -101,6 +103,7 @@ __all__ = [
     "Difference",
     "Fate",
     "Fence",
+    "Finding",
     "Held",
     "Input",
     "JobSpec",
@@ -129,6 +132,7 @@ __all__ = [
     "days_of",
     "ending",
     "fence",
+    "finding_in_words",
     "hand_over_delay",
     "hold_amount",
     "is_full",
@@ -148,6 +152,7 @@ __all__ = [
     "reason_in_words",
     "rehearsed",
     "shares",
+    "site_preflight",
     "started",
     "tasks_in",
     "waste",

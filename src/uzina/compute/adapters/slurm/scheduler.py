@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from uzina.compute.adapters import run_directory
 from uzina.compute.adapters.commands import (
@@ -12,8 +13,8 @@ from uzina.compute.adapters.commands import (
     as_user,
     client_environment,
 )
+from uzina.compute.adapters.slurm import accounts, site
 from uzina.compute.adapters.slurm import jobs as read
-from uzina.compute.adapters.slurm import site
 from uzina.compute.adapters.slurm.script import batch_script, sbatch_argv
 from uzina.compute.ports import (
     Accepted,
@@ -28,10 +29,20 @@ from uzina.compute.ports import (
     Unknown,
     UsagePage,
 )
-from uzina.compute.rules import AccountSeen, AccountStep, JobSpec, JobState, Sight
+from uzina.compute.rules import (
+    AccountSeen,
+    AccountStep,
+    Finding,
+    JobSpec,
+    JobState,
+    Sight,
+    site_preflight,
+)
 
+T = TypeVar("T")
 LOOK_BACK_S = 7200
 """A job is looked for from so long before it was handed over: clocks differ."""
+ACCOUNTS_TIMEOUT_S = 300.0
 USAGE_TIMEOUT_S = 120.0
 """A week of a busy cluster is a hundred thousand rows, 8 s of sacct on a fast machine."""
 
@@ -60,11 +71,33 @@ class SlurmScheduler:
     ) -> None:
         self.account, self.partition = account, partition
         self.wrapper = tuple(wrapper)
+        self._name = ""
         self.run = run or LocalCommands(client_environment(slurm_conf))
 
     def health(self) -> Health:
-        """Return what answers and what the preflight of the site found."""
-        raise NotImplementedError
+        """Return what answers, the version, the clock and what the site's preflight found."""
+        began_s = time.time()
+        settings = self._try(site.config_argv(), site.read_config, {})
+        ours_s = (began_s + time.time()) / 2
+        partitions = self._try(site.partitions_argv(), site.read_partitions, ())
+        is_counted = self._try(accounts.cluster_argv(), bool, default=False)
+        skew_s = round(int(settings["now"]) + 0.5 - ours_s, 1) if "now" in settings else None
+        down = [
+            Finding(code, "refuse")
+            for code, is_up in (
+                ("controller_silent", bool(settings)),
+                ("accounting_silent", is_counted),
+            )
+            if not is_up
+        ]
+        found = site_preflight(settings, partitions, skew_s=skew_s) if settings else ()
+        return Health(
+            is_controller_up=bool(settings),
+            is_accounting_up=is_counted,
+            version=settings.get("SLURM_VERSION", ""),
+            skew_s=skew_s,
+            findings=(*down, *found),
+        )
 
     def lay(self, run_dir: Path, files: Mapping[str, str], *, user: str) -> None:
         """Make the run directory on the shared file system, as the user who runs the job."""
@@ -170,16 +203,38 @@ class SlurmScheduler:
         return read.read_efforts(self._ask(read.efforts_argv(native_ids)), native_ids)
 
     def inventory(self) -> Inventory:
-        """Return the nodes, once for each partition they are in."""
-        return site.read_sinfo(self._ask(site.sinfo_argv()))
+        """Return the nodes, once for each partition they are in, the partitions and the queue."""
+        return Inventory(
+            site.read_nodes(self._ask(site.sinfo_argv())),
+            site.read_partitions(self._ask(site.partitions_argv())),
+            site.read_queue(self._ask(site.queue_argv())),
+        )
 
     def limits(self) -> tuple[AccountSeen, ...]:
-        """Return every account below ours."""
-        raise NotImplementedError
+        """Return every account below ours: limits from accounting, used from the controller."""
+        associations = self._associations()
+        shares = self._ask(accounts.shares_argv(), timeout_s=ACCOUNTS_TIMEOUT_S)
+        return accounts.read_accounts(associations, shares, below=self.account)
 
     def apply(self, steps: Sequence[AccountStep]) -> tuple[str, ...]:
-        """Make changes to accounts; return what was refused."""
-        raise NotImplementedError
+        """Make changes to accounts in batches, one call after another; return what was refused.
+
+        Raises SchedulerDown when accounting is away, or a call was not heard of again: what was
+        done until then stays.
+        """
+        if not steps:
+            return ()
+        parents = accounts.read_parents(self._associations())
+        refused = list(accounts.absent(steps, parents))
+        for order in accounts.orders(steps, cluster=self._cluster(), parents=parents):
+            ran = self.run(order.argv, order.stdin, timeout_s=ACCOUNTS_TIMEOUT_S)
+            said = f"{ran.stderr}\n{ran.stdout}"
+            if ran.code is None or (ran.code != 0 and accounts.AWAY.search(said)):
+                msg = f"{order.about}: {said.strip()[-500:]}"
+                raise SchedulerDown(msg)
+            if why := accounts.refusal(order, code=ran.code, said=said):
+                refused.append(why)
+        return tuple(refused)
 
     def logs(self, run_dir: Path, stream: str, *, offset: int, limit: int) -> Chunk:
         """Return a piece of a log in the run directory, which is on the shared file system."""
@@ -187,6 +242,24 @@ class SlurmScheduler:
 
     def _squeue(self) -> list[Sight]:
         return read.read_squeue(self._ask(read.squeue_argv()))
+
+    def _associations(self) -> str:
+        argv = accounts.associations_argv(self._cluster())
+        return self._ask(argv, timeout_s=ACCOUNTS_TIMEOUT_S)
+
+    def _cluster(self) -> str:
+        """Return the cluster's name in the accounting, asked once."""
+        if not self._name:
+            settings = site.read_config(self._ask(site.config_argv()))
+            self._name = settings.get("ClusterName", "")
+        return self._name
+
+    def _try(self, argv: list[str], read: Callable[[str], T], default: T) -> T:
+        """Return what a command's answer is read as, or a default when it gives none."""
+        try:
+            return read(self._ask(argv))
+        except SchedulerDown:
+            return default
 
     def _ask(self, argv: list[str], *, timeout_s: float | None = None) -> str:
         ran = self.run(argv, timeout_s=timeout_s)
