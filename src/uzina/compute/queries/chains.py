@@ -68,7 +68,6 @@ def advice(job: Job) -> rules.Advice | None:
         exit_code=job.exit_code,
         memory_mb=job.memory_mb,
         time_limit_s=job.time_limit_s,
-        max_rss_mb=job.effort.get("max_rss_mb"),
     )
 
 

@@ -27,15 +27,13 @@ def advice(
     exit_code: int | None,
     memory_mb: int,
     time_limit_s: int,
-    max_rss_mb: int | None,
 ) -> Advice | None:
     """Return what to do about a job that did not end well; None where there is nothing to say."""
     if state not in {JobState.FAILED, JobState.LOST} and reason != "DependencyNeverSatisfied":
         return None
     if reason in BY_REASON:
         why, step = BY_REASON[reason]
-        used = _("not measured here") if max_rss_mb is None else max_rss_mb
-        facts = {"memory": memory_mb, "minutes": -(-time_limit_s // 60), "used": used}
+        facts = {"memory": memory_mb, "minutes": -(-time_limit_s // 60)}
         return Advice(why, step, facts)
     if exit_code is None:
         return None
