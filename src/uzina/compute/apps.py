@@ -28,6 +28,7 @@ class ComputeConfig(AppConfig):
         every("compute.forget_samples", seconds=86_400)
         every("compute.reconcile", seconds=60)
         every("compute.compare_totals", seconds=86_400)
+        every("compute.examine", seconds=600)
         for event in ACCOUNT_NEWS:
             subscribe(event, "compute.accounts_changed")
         subscribe("allocation.exhausted", "compute.stop_exhausted")

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from uzina.compute import adapters, rules
+
 SQLITE_SOUND = (3, 51, 3)
 """Older ones have the WAL-reset fault; our write lock narrows it (docs/decisions/0002)."""
 
@@ -74,4 +76,16 @@ def examine() -> list[Finding]:
                 else f"Slurm's commands are missing: {', '.join(missing)}",
             )
         )
+        findings += _site()
     return findings
+
+
+def _site() -> list[Finding]:
+    """Look at the settings of the cluster that budgets rest on."""
+    health = adapters.scheduler().health()
+    if not health.findings:
+        return [Finding(is_good=True, text=f"Slurm {health.version} keeps budgets true")]
+    return [
+        Finding(is_good=one.level != "refuse", text=rules.finding_in_words(one.code, one.facts))
+        for one in health.findings
+    ]

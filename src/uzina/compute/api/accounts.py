@@ -6,10 +6,11 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.http import Http404
 from django.utils.timezone import now
+from django.utils.translation import gettext
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from uzina.compute import access, actions, queries
+from uzina.compute import access, actions, queries, rules
 from uzina.compute.models import Drift, SiteUser
 from uzina.core.errors import Invalid, Problem
 from uzina.core.paging import Page, paged
@@ -18,6 +19,18 @@ from uzina.people import queries as people
 from uzina.people.types import SignedIn
 
 router = Router(tags=["compute"])
+
+
+class FindingOut(Schema):
+    """A setting of the cluster that makes budgets lie (refuse) or life harder (warn)."""
+
+    code: str
+    level: str
+    words: str
+
+    @staticmethod
+    def resolve_words(one: rules.Finding) -> str:
+        return gettext(rules.FINDINGS.get(one.code, one.code)).format_map(one.facts)
 
 
 class ReconciliationOut(Schema):
@@ -29,7 +42,7 @@ class ReconciliationOut(Schema):
     reconciled_at: datetime | None
     silent_since: datetime | None
     count: int
-    findings: list[dict[str, str]]
+    findings: list[FindingOut]
 
 
 class DriftOut(Schema):

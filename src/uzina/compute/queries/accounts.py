@@ -249,21 +249,13 @@ def last_look(*, now: datetime) -> LastLook:
     return LastLook(booked_at, booked_s, limits_s)
 
 
-def site_findings(cluster: Cluster) -> list[dict[str, str]]:
-    """Return what the preflight of the site found that is not as it should be, the worst first.
-
-    Each with code, level and words, in English.
-    """
+def site_findings(cluster: Cluster) -> list[rules.Finding]:
+    """Return what the preflight of the site found that is not as it should be, the worst first."""
     found = [
-        {
-            "code": one["code"],
-            "level": one["level"],
-            "words": one["code"],
-        }
+        rules.Finding(one["code"], one["level"], one["facts"])
         for one in cluster.health.get("findings", ())
-        if one["level"] != "ok"
     ]
-    return sorted(found, key=lambda one: one["level"])
+    return sorted(found, key=lambda one: one.level)
 
 
 def last_repair(cluster: Cluster) -> LogEntry | None:

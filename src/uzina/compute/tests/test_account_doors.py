@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from uzina.compute import actions, queries, rules
 from uzina.compute.models import Drift, SiteUser
+from uzina.compute.ports import Health
 from uzina.core.models import LogEntry, Promise
 from uzina.root import admin
 
@@ -148,3 +149,16 @@ def test_a_projects_hours_say_how_old_the_last_good_look_is(web, ana, project, a
         page = web(ana).get(path).content.decode()
         assert "is booked up to" in page
         assert "compared with these hours 5 min" in page
+
+
+def test_the_page_says_what_to_set_where_budgets_would_lie(web, api, operator):
+    decay = rules.Finding("decay", "refuse", {"value": "7-00:00:00"})
+    health = Health(True, True, "22.05.8", 0.0, (decay,))
+    actions.note_health(queries.cluster(), health, now=timezone.now())
+
+    page = web(operator).get("/clusters/reconciliation/").content.decode()
+    assert "half-life of 7-00:00:00" in page
+    assert "Set PriorityDecayHalfLife=0" in page
+    told = api(operator).get("/api/v1/compute/reconciliation").json()["findings"]
+    assert [(one["code"], one["level"]) for one in told] == [("decay", "refuse")]
+    assert "PriorityDecayHalfLife=0" in told[0]["words"]

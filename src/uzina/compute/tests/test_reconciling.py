@@ -422,18 +422,18 @@ def test_near_the_end_of_the_hours_new_jobs_step_back_where_the_call_says_so(
 
 
 def test_what_makes_budgets_lie_is_kept_and_logged_when_it_changes(batch, now, monkeypatch):
-    lie = Finding("site.decay", "refuse", {"half_life": "7-00:00:00"})
-    fine = Finding("site.time_limit", "warn")
+    lie = Finding("decay", "refuse", {"value": "7-00:00:00"})
+    fine = Finding("no_job_comment", "warn")
     found = Health(True, True, "22.05.8", 0.5, (lie, fine))
     monkeypatch.setattr(batch, "health", lambda: found)
 
     for minutes in (0, 1):
         tasks.examine(now=now + minutes * MINUTE)
-    assert LogEntry.objects.get(event="cluster.examined").facts == {"budgets_lie": ["site.decay"]}
+    assert LogEntry.objects.get(event="cluster.examined").facts == {"budgets_lie": ["decay"]}
 
     found = replace(found, findings=(fine,))
     tasks.examine(now=now + 2 * MINUTE)
     assert LogEntry.objects.filter(event="cluster.examined").last().facts == {"budgets_lie": []}
     cluster = queries.cluster()
     assert (cluster.health_at, cluster.health["version"]) == (now + 2 * MINUTE, "22.05.8")
-    assert [one["code"] for one in queries.site_findings(cluster)] == ["site.time_limit"]
+    assert [one.code for one in queries.site_findings(cluster)] == ["no_job_comment"]

@@ -57,7 +57,10 @@ def reconciliation(request: SignedIn) -> HttpResponse:
         "kinds": [(kind, KINDS[kind]) for kind in rules.KINDS],
         "may_repair": access.may_repair(request.user),
         "outcome": queries.last_repair(cluster),
-        "findings": queries.site_findings(cluster),
+        "findings": [
+            {"code": one.code, "level": one.level, "words": _words(one)}
+            for one in queries.site_findings(cluster)
+        ],
     }
     return render(request, "compute/reconciliation.html", context)
 
@@ -70,6 +73,11 @@ def _line(drift: Drift) -> dict[str, Any]:
         "finding": (TOTALS if is_total else FINDINGS)[drift.finding],
         "winner": gettext("the cluster") if drift.winner == "cluster" else gettext("the factory"),
     }
+
+
+def _words(finding: rules.Finding) -> str:
+    """Return what a finding means and what to set, in the language of the page."""
+    return gettext(rules.FINDINGS.get(finding.code, finding.code)).format_map(finding.facts)
 
 
 def _age_s(cluster: Cluster, moment: datetime) -> float | None:
