@@ -5,6 +5,13 @@
     slurm.py env   --folder DIR                          print `export ...` lines for a shell
     slurm.py stop  --folder DIR                          end every process it started, keep the data
 
+    slurm.py restart-controller --folder DIR             end slurmctld, start it again, wait
+    slurm.py stop-controller    --folder DIR             end slurmctld; `start` starts it again
+    slurm.py hang   --folder DIR [--daemon slurmdbd]     freeze a daemon: it neither answers nor ends
+    slurm.py unhang --folder DIR [--daemon slurmdbd]     let it go on
+
+There are two partitions: gpu (the default; N nodes n1, n2, ... with GPUs) and cpu (one node, c1).
+
 Needs no systemd and touches nothing outside DIR but one link, /tmp/uzs-PORT -> DIR. The link does
 two things: it reserves the block of 100 ports beginning at PORT (making a link is atomic, so two
 testbeds never take one block), and it keeps socket paths below the 108 bytes the kernel allows and
@@ -42,6 +49,8 @@ PORT_BLOCKS = range(21000, 31000, 100)
 CONTROLLER, ACCOUNTING, DATABASE, FIRST_NODE = 0, 1, 2, 10
 """Offsets within the block of ports."""
 
+VERBS = ("start", "stop", "env", "restart-controller", "stop-controller", "hang", "unhang")
+
 PROGRAMS = (
     *("munged", "munge", "mariadbd", "mariadb-install-db", "my_print_defaults"),
     *("slurmdbd", "slurmctld", "slurmd"),
@@ -74,10 +83,11 @@ class Bed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A private Slurm for tests.")
-    parser.add_argument("verb", choices=["start", "stop", "env"])
+    parser.add_argument("verb", choices=VERBS)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--gpus", type=int, default=4)
+    parser.add_argument("--daemon", choices=["slurmdbd", "slurmctld"], default="slurmdbd")
     asked = parser.parse_args()
     folder = asked.folder.absolute()
     if asked.verb == "start":
@@ -91,6 +101,13 @@ def main() -> None:
         return
     if asked.verb == "stop":
         stop(known)
+    elif asked.verb in {"hang", "unhang"}:
+        is_hang = asked.verb == "hang"
+        os.kill(running(known, asked.daemon), signal.SIGSTOP if is_hang else signal.SIGCONT)
+    elif asked.verb.endswith("-controller"):
+        end(running(known, "slurmctld"), patience_s=30)
+        if asked.verb == "restart-controller":
+            start_slurm(known)
     else:
         conf = known.environment["SLURM_CONF"]
         print(f"export SLURM_CONF={shlex.quote(conf)}")
@@ -129,7 +146,7 @@ def reserve(folder: Path, *, nodes: int, gpus: int) -> Bed:
             bed.root.symlink_to(folder)
         except FileExistsError:
             continue
-        if all(is_free(port + offset) for offset in (0, 1, 2, *range(10, 10 + nodes))):
+        if all(is_free(port + offset) for offset in (0, 1, 2, *range(10, 11 + nodes))):
             (folder / "bed.json").write_text(json.dumps(asdict(bed)))
             return bed
         bed.root.unlink()
@@ -236,6 +253,7 @@ def slurm_conf(bed: Bed) -> str:
         "PriorityType": "priority/multifactor",
         "PriorityDecayHalfLife": 0,
         "PriorityUsageResetPeriod": "NONE",
+        "PriorityFlags": "MAX_TRES",
         "KillWait": 5,
         "MinJobAge": 60,
     }
@@ -246,16 +264,17 @@ def slurm_conf(bed: Bed) -> str:
     if bed.gpus:
         lines |= {"GresTypes": "gpu", "AccountingStorageTRES": "gres/gpu"}
         gres = f"Gres=gpu:{bed.gpus} "
-    first = port + FIRST_NODE
+    first, last = port + FIRST_NODE, port + FIRST_NODE + bed.nodes - 1
+    node = f"NodeHostname={host} NodeAddr=127.0.0.1 CPUs={bed.cpus} RealMemory={bed.memory_mb}"
+    # In thousandths of a GPU: 20 cores keep one GPU from others, and Slurm cuts off fractions.
+    limits = "MaxTime=INFINITE DefaultTime=01:00:00 State=UP TRESBillingWeights=CPU=50"
     return "\n".join(
         [
             *(f"{name}={value}" for name, value in lines.items()),
-            (
-                f"NodeName=n[1-{bed.nodes}] NodeHostname={host} NodeAddr=127.0.0.1 "
-                f"Port=[{first}-{first + bed.nodes - 1}] CPUs={bed.cpus} "
-                f"RealMemory={bed.memory_mb} {gres}State=UNKNOWN"
-            ),
-            "PartitionName=gpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP",
+            f"NodeName=n[1-{bed.nodes}] {node} Port=[{first}-{last}] {gres}State=UNKNOWN",
+            f"NodeName=c1 {node} Port={last + 1} State=UNKNOWN",
+            f"PartitionName=gpu Nodes=n[1-{bed.nodes}] Default=YES {limits},GRES/gpu=1000",
+            f"PartitionName=cpu Nodes=c1 {limits}",
             "",
         ]
     ).replace(f"Port=[{first}-{first}]", f"Port={first}")
@@ -381,12 +400,12 @@ def start_slurm(bed: Bed) -> None:
 
 
 def node_names(bed: Bed) -> list[str]:
-    return [f"n{number}" for number in range(1, bed.nodes + 1)]
+    return [*(f"n{number}" for number in range(1, bed.nodes + 1)), "c1"]
 
 
 def nodes_ready(bed: Bed) -> bool:
     states = call(bed, "sinfo", "-hN", "-o", "%t", check=False).split()
-    return len(states) == bed.nodes and set(states) <= {"idle", "mix", "alloc", "comp"}
+    return len(states) == len(node_names(bed)) and set(states) <= {"idle", "mix", "alloc", "comp"}
 
 
 def daemon(bed: Bed, *argv: str, wait: bool = True) -> None:
@@ -448,6 +467,7 @@ def stop(bed: Bed) -> None:
     for name in ("slurmctld", *nodes, "slurmdbd", "mariadbd", "munged"):
         pid = runs(bed, name)
         if pid:
+            os.kill(pid, signal.SIGCONT)  # it may hang
             end(pid, patience_s=15)
     for attempt in range(40):
         left = list(owned(bed))
@@ -470,6 +490,11 @@ def runs(bed: Bed, name: str) -> int:
     except (FileNotFoundError, ValueError):
         return 0
     return pid if is_ours(bed, pid) else 0
+
+
+def running(bed: Bed, name: str) -> int:
+    """Return the process id of one of our daemons, which has to run."""
+    return runs(bed, name) or sys.exit(f"{name} does not run in {bed.folder}.")
 
 
 def is_ours(bed: Bed, pid: int) -> bool:
