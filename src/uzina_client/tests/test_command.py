@@ -70,6 +70,30 @@ def test_a_list_that_is_not_on_a_terminal_has_one_line_a_row_and_tabs(
     ]
 
 
+def test_how_long_hours_last_is_a_line_and_says_nothing_it_does_not_know(
+    signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hour = 3_600_000
+    told = {
+        "allocation": "ALL-1",
+        "unit": "gpu_ms",
+        "outlook": "lasts",
+        "days": 9,
+        "pace": 2 * hour,
+        "early": None,
+        "likely": None,
+        "late": None,
+        "unused": {"least": hour, "likely": 3 * hour, "most": 5 * hour},
+    }
+    silent = told | {"outlook": "too_early", "days": 0, "pace": 0, "unused": None}
+    for answer in (told, silent):
+        signed_in.will(Reply(body={"code": "ALL-1"}), Reply(body=answer))
+        assert cli.run(["usage", "ALL-1", "--forecast"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split("\t") == ["ALL-1", "lasts", "2.00 GPU-hours", "", "", "", "3.00 GPU-hours"]
+    assert second.split("\t") == ["ALL-1", "too_early", "", "", "", "", ""]
+
+
 def test_an_empty_list_prints_nothing_and_says_so_aside(
     signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
 ) -> None:
