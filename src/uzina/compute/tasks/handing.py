@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from django.db import connections
 
@@ -14,7 +15,7 @@ from uzina.catalogue import queries as catalogue_queries
 from uzina.catalogue.ports import StoreDown
 from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.actions import Turn
-from uzina.compute.adapters import leavings, python
+from uzina.compute.adapters import inputs, leavings, python
 from uzina.compute.models import Job
 from uzina.compute.ports import Accepted, Rejected, Scheduler, SchedulerDown, Unknown
 from uzina.compute.rules import JobSpec
@@ -171,21 +172,21 @@ def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
     run_dir = queries.run_dir(job)
     program = rules.argv(spec, python=python(), run_dir=str(run_dir))
     cluster.lay(run_dir, rules.laid(spec, program), user=job.site_user)
-    for one in spec.inputs:
-        version = catalogue_queries.usable_version(job.submitted_by, one.dataset, one.version)
-        catalogue.stage(
-            version,
-            to=run_dir / "inputs" / one.at,
-            by=job.submitted_by,
-            now=now,
-            subject=job.code,
-        )
+    if spec.inputs:
+        with inputs.laid(run_dir, is_ours=not job.site_user) as folder:
+            _stage(job, spec, to=folder, now=now)
     if job.chain_left is not None:
         actions.mark(job, mark=leavings.mark(run_dir))
     nice = spec.nice
     if spec.nice < SLOW_NICE and ledger.is_slow(job.allocation):
         nice = SLOW_NICE
     return replace(spec, command=rules.started(spec, program), nice=nice)
+
+
+def _stage(job: Job, spec: JobSpec, *, to: Path, now: datetime) -> None:
+    for one in spec.inputs:
+        version = catalogue_queries.usable_version(job.submitted_by, one.dataset, one.version)
+        catalogue.stage(version, to=to / one.at, by=job.submitted_by, now=now, subject=job.code)
 
 
 def hand_cancel(*, job: str, now: datetime) -> None:

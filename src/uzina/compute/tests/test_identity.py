@@ -10,6 +10,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from uzina.compute import actions, queries
+from uzina.compute.adapters import inputs
 from uzina.compute.adapters.commands import LocalCommands, Ran, as_user, client_environment
 from uzina.compute.adapters.slurm import SlurmScheduler, batch_script, sbatch_argv
 from uzina.compute.models import Job
@@ -97,6 +99,21 @@ class Site:
                 content,
             )
         return found
+
+
+@contextmanager
+def effectively(user):
+    """Have this process be a user for a while."""
+    groups, person = os.getgroups(), pwd.getpwnam(user)
+    try:
+        os.setgroups([person.pw_gid])
+        os.setegid(person.pw_gid)
+        os.seteuid(person.pw_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 def group_of(user):
@@ -266,6 +283,66 @@ def test_a_link_that_the_person_laid_is_not_followed(site, place):
     assert (other / "keep").read_text() == "as it is"
     assert json.loads(site.settings.read_text()) == settings_of(site)
     assert ran.returncode == (77 if place in {"folder", "logs"} else 0)
+
+
+@pytest.mark.parametrize("trick", ["none", "again", "a link", "a file", "a folder of its own"])
+def test_inputs_are_readable_by_the_person_and_go_where_they_belong(site, trick):
+    """Whatever the person laid in the way: the factory writes through no link of theirs."""
+    folder, elsewhere = site.root / new_key(), site.base / f"elsewhere-{new_key()}"
+    site.call(site.ana, "lay", folder, stdin="{}")
+    elsewhere.mkdir()
+    if trick == "a link":
+        site.as_person(site.ana, "ln", "-s", str(elsewhere), str(folder / "inputs"))
+    elif trick == "a file":
+        site.as_person(site.ana, "touch", str(folder / "inputs"))
+    elif trick == "a folder of its own":
+        site.as_person(site.ana, "mkdir", str(folder / "inputs"))
+        site.as_person(site.ana, "ln", "-s", str(elsewhere), str(folder / "inputs/set"))
+    mask = os.umask(0o077)
+    try:
+        for _time in range(2 if trick == "again" else 1):
+            with inputs.laid(folder, is_ours=False) as place:
+                (place / "set/deep").mkdir(parents=True)
+                (place / "set/deep/words").write_text("of the data set")
+                (place / "set/deep/words").chmod(0o400)
+    finally:
+        os.umask(mask)
+
+    read = site.as_person(site.ana, "cat", str(folder / "inputs/set/deep/words"))
+    assert (read.stdout, read.stderr) == ("of the data set", "")
+    assert site.as_person(site.ion, "cat", str(folder / "inputs/set/deep/words")).returncode != 0
+    assert list(elsewhere.iterdir()) == []
+    assert not [one for one in site.root.iterdir() if one.name.startswith(".")]
+
+
+def test_what_only_the_person_can_move_out_of_the_way_is_told(site):
+    """The factory's user is not root: it cannot move a folder that it may not write to."""
+    folder = site.root / new_key()
+    site.call(site.ana, "lay", folder, stdin="{}")
+    site.as_person(site.ana, "mkdir", "-m", "700", str(folder / "inputs"))
+
+    with effectively(site.portal):
+        refused = pytest.raises(SchedulerDown, match="not ours to move")
+        with refused, inputs.laid(folder, is_ours=False) as place:
+            (place / "x").write_text("x")
+        free = folder.with_name(f"{folder.name}-free")
+        free.mkdir()
+        with inputs.laid(free, is_ours=False) as place:
+            (place / "x").write_text("x")
+        assert (free / "inputs/x").read_text() == "x"
+
+    assert list((folder / "inputs").iterdir()) == []
+    assert not [one for one in site.root.iterdir() if one.name.startswith(".")]
+
+
+def test_inputs_that_could_not_be_laid_leave_nothing_behind(site):
+    folder = site.root / new_key()
+    site.call(site.ana, "lay", folder, stdin="{}")
+    with pytest.raises(OSError, match="full"), inputs.laid(folder, is_ours=False) as place:
+        (place / "half").write_text("x")
+        raise OSError("the disk is full")
+    assert [one.name for one in folder.iterdir()] == ["logs"]
+    assert not [one for one in site.root.iterdir() if one.name.startswith(".")]
 
 
 # --- attacks ------------------------------------------------------------------------------------
