@@ -267,7 +267,8 @@ class World:
         for job in Job.objects.all():
             assert job.state in ENDED, (job.code, job.state, job.reason)
             assert job.settled_at is not None, (job.code, job.state, job.reason)
-            assert len(self.cluster.of_key(job.native_key)) <= 1, job.code
+            works = self.cluster.of_key(job.native_key)
+            assert sum(not work.is_lost for work in works) <= 1, job.code
         ended = Counter(
             LogEntry.objects.filter(event="job.ended").values_list("subject", flat=True)
         )
