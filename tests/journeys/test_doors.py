@@ -227,11 +227,14 @@ def objects_of_work(people: dict[str, Any], project: Any, now: Any) -> dict[str,
         {"name": "job", "command": ["true"], "gpus": 1, "time_limit_s": 60}
     )
     job = compute.submit(project, spec=spec, by=lead, now=now, key="doors")
+    window = compute.Window("", now + timedelta(days=3), now + timedelta(days=4), "Filters.")
+    maintenance = compute.announce(job.cluster, window, by=None, now=now)
     return {
         "allocation": allocation.code,
         "dataset": dataset.slug,
         "sha256": sha256,
         "job": job.code,
+        "maintenance": maintenance.code,
         **objects_of_training(lead, project, now),
     }
 
@@ -285,6 +288,7 @@ def objects_of_training(lead: Any, project: Any, now: Any) -> dict[str, Any]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     Usage.objects.create(
+        cluster=run.job.cluster,
         job=run.job,
         row_key="doors",
         native_id="1",
@@ -325,7 +329,7 @@ def place(route: str, objects: dict[str, Any]) -> str:
 PARAMETER = re.compile(r"<[^>]+>|\{[^}]+\}")
 NOUNS = (
     (r"(api/v1/people/)?organisations/", "organisation"),
-    (r"(api/v1/people/)?projects/", "project"),
+    (r"(api/v1/(people|compute)/)?projects/", "project"),
     (r"(api/v1/people|account)/tokens/", "token"),
     (r"api/v1/calls/calls/(?=[^/]+/publish)|calls/(?=[^/]+/publish)", "draft_call"),
     (r"(api/v1/calls/)?calls/", "call"),
@@ -337,6 +341,7 @@ NOUNS = (
     (r"(api/v1/catalogue/)?datasets/", "dataset"),
     (r"api/v1/catalogue/blobs/", "sha256"),
     (r"(api/v1/compute/)?jobs/", "job"),
+    (r"(api/v1/compute|clusters)/maintenance/(?!new/)", "maintenance"),
     (r"api/v1/training/recipes/", "recipe"),
     (r"(api/v1/training/)?runs/", "run"),
     (r"(api/v1/training/)?models/", "model"),
@@ -402,6 +407,9 @@ def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
         "cpus": 1,
         "memory_mb": 1000,
         "time_limit_s": 60,
+        "starts_at": (timezone.now() + timedelta(days=1)).isoformat(),
+        "ends_at": (timezone.now() + timedelta(days=2)).isoformat(),
+        "partition": "",
         "since": (timezone.now() + timedelta(days=2)).date().isoformat(),
         "files": [{"path": "b.txt", "bytes": 6, "sha256": objects["sha256"]}],
     }
