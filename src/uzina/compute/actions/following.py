@@ -73,9 +73,9 @@ def _of_array(job: Job, sight: Sight) -> Sight:
     """Return the sight of an array with what is known of tasks that left the queue since: between
     two tasks it runs on, and it began with its first.
     """
-    begun = job.started_at and int(job.started_at.timestamp())
-    if begun is None:
+    if job.started_at is None:
         return sight
+    begun = int(job.started_at.timestamp())
     is_between = sight.state is JobState.QUEUED and job.state is JobState.RUNNING
     return replace(
         sight,

@@ -152,7 +152,9 @@ class JobWithSpecOut(JobOut):
     @staticmethod
     def resolve_advice(job: Job) -> dict[str, str] | None:
         found = queries.advice(job)
-        return found and {
+        if found is None:
+            return None
+        return {
             "why": gettext(found.why).format(**found.facts),
             "step": gettext(found.step).format(**found.facts),
         }

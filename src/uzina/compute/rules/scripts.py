@@ -83,7 +83,8 @@ def interpreter(script: str) -> tuple[str, ...]:
 
 def read_script(script: str) -> ScriptAsks:
     """Read the #SBATCH lines of a batch script, as sbatch does: up to the first command."""
-    asks, said = ScriptAsks(), {}
+    asks = ScriptAsks()
+    said: dict[str, int] = {}
     for number, line in enumerate(script.splitlines(), start=1):
         text = line.strip()
         if text and not text.startswith("#"):
