@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-PAGE = 2000
+PAGE = 4000
 KINDS = ("user", "account", "partition")
 
 

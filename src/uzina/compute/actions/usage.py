@@ -33,7 +33,7 @@ from uzina.ledger.models import Transfer
 from uzina.people import access as people_access
 from uzina.people.models import Person, Project
 
-PIECE = 2000
+PIECE = 4000
 """Rows in one transaction: the statements around them cost little then, and the locks are held
 for a fraction of a second."""
 
