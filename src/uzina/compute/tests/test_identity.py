@@ -175,6 +175,8 @@ def settings_of(site, **changes):
 def scheduler(site):
     """Slurm, in which ana and ion may charge the tests' account."""
     run = LocalCommands(client_environment(SLURM_CONF))
+    may_read = site.as_person(site.ana, "test", "-r", SLURM_CONF).returncode == 0
+    assert may_read, f"{SLURM_CONF}: every folder above it must let other Unix users through"
     for user in (site.ana, site.ion):
         ran = run(["sacctmgr", "-iQ", "add", "user", user, "account=uzina"])
         assert ran.code == 0, ran
