@@ -124,6 +124,7 @@ def end():
         starts = NOW + timedelta(minutes=1)
         ends = starts + timedelta(seconds=elapsed_s)
         Usage.objects.create(
+            cluster=job.cluster,
             job=job,
             row_key=f"test/{job.code}",
             native_id="1",
