@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from uzina.compute import access, queries, rules
 from uzina.compute.models import Cluster, Drift, SiteAccount
@@ -49,14 +50,16 @@ def open_accounts(cluster: Cluster, projects: Iterable[ProjectHours], *, now: da
 
 
 @action
-def count_in(cluster: Cluster, *, seen: Mapping[str, AccountSeen], now: datetime) -> None:
+def count_in(
+    cluster: Cluster, *, seen: Mapping[str, AccountSeen], now: datetime
+) -> dict[str, SiteAccount]:
     """Take in what the cluster counted and what usage was read since the last look.
 
     A counter that is lower than before means that the cluster lost its memory: what it shows now
-    is taken as read, and only what ends from then on is added to it.
+    is taken as read, and only what ends from then on is added to it. Returns the accounts.
     """
     cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-    accounts = {one.name: one for one in SiteAccount.objects.filter(cluster=cluster)}
+    accounts = queries.site_accounts(cluster)
     last, read = queries.usage_read(cluster, accounts)
     changed, lost = [], []
     for name, account in accounts.items():
@@ -72,7 +75,13 @@ def count_in(cluster: Cluster, *, seen: Mapping[str, AccountSeen], now: datetime
             is_changed = True
         if is_changed:
             changed.append(account)
-    _save(changed)
+    _write(
+        "used_gpu_min = %s, read_gpu_s = %s, seen_at = %s, reset_at = %s",
+        [
+            (one.used_gpu_min, one.read_gpu_s, _stamp(one.seen_at), _stamp(one.reset_at), one.pk)
+            for one in changed
+        ],
+    )
     if last != cluster.fenced_usage_id:
         cluster.fenced_usage_id = last
         cluster.save(update_fields=["fenced_usage_id"])
@@ -85,6 +94,18 @@ def count_in(cluster: Cluster, *, seen: Mapping[str, AccountSeen], now: datetime
             count=len(lost),
             accounts=[one.name for one in lost[:NAMED]],
         )
+    return accounts
+
+
+def _write(changes: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Change many accounts, each otherwise, in one statement."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.executemany(f"UPDATE compute_siteaccount SET {changes} WHERE id = %s", rows)  # noqa: S608
+
+
+def _stamp(at: datetime | None) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)
 
 
 @action
@@ -93,12 +114,9 @@ def begin_writing(cluster: Cluster, *, now: datetime) -> bool:
 
     Two that write at once lose each other's changes: of 48 adds by four sacctmgr, 2 were not there.
     """
-    cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-    if cluster.writing_until is not None and now < cluster.writing_until:
-        return False
-    cluster.writing_until = now + WRITING
-    cluster.save(update_fields=["writing_until"])
-    return True
+    free = Q(writing_until=None) | Q(writing_until__lte=now)
+    mine = Cluster.objects.filter(free, pk=cluster.pk)
+    return bool(mine.update(writing_until=now + WRITING))
 
 
 @action
@@ -118,6 +136,7 @@ def look_soon(*, now: datetime) -> None:
 def note_looked(
     cluster: Cluster,
     *,
+    accounts: Mapping[str, SiteAccount],
     before: Changes,
     after: Changes,
     steps: Sequence[AccountStep],
@@ -126,14 +145,15 @@ def note_looked(
 ) -> None:
     """Note what differed at a good look, and what became of it.
 
-    before  what was found; after  what is left now that steps were taken, read back
+    accounts  those of projects, by name, as they were read
+    before    what was found; after  what is left now that steps were taken, read back
     """
     # One statement, without a lock: most looks find nothing and write nothing else.
     Cluster.objects.filter(pk=cluster.pk).update(
         reconciled_at=now, **({"writing_until": None} if steps else {})
     )
     kinds = [kind for kind in rules.KINDS if kind != "total"]
-    overruled = _note_written(cluster, before, after, now=now) if steps else set()
+    overruled = _note_written(accounts, before, after, now=now) if steps else set()
     _keep_drift(cluster, before, after, kinds=kinds, overruled=overruled, now=now)
     if steps:
         verbs = Counter[str]()
@@ -157,27 +177,27 @@ def note_totals(cluster: Cluster, *, differences: Changes, now: datetime) -> Non
     _keep_drift(cluster, differences, differences, kinds=["total"], overruled=set(), now=now)
 
 
-def _note_written(cluster: Cluster, before: Changes, after: Changes, *, now: datetime) -> set[str]:
+def _note_written(
+    accounts: Mapping[str, SiteAccount], before: Changes, after: Changes, *, now: datetime
+) -> set[str]:
     """Keep which limits were written; return the accounts where somebody else had changed them."""
     still = {one.subject for one in after}
-    written = {
-        step.account: one
-        for one in before
-        for step in one.steps
-        if step.verb in {"limit", "block", "unblock"} and one.subject not in still
-    }
-    overruled, changed = set(), []
-    for account in SiteAccount.objects.filter(cluster=cluster, name__in=list(written)):
-        if account.written_at is not None and _is_overruled(account, written[account.name]):
+    overruled, rows = set(), []
+    for one in before:
+        account = accounts.get(one.subject)
+        steps = [step for step in one.steps if step.verb in {"limit", "block", "unblock"}]
+        if account is None or not steps or one.subject in still:
+            continue
+        if account.written_at is not None and _is_overruled(account, one):
             overruled.add(account.name)
-        for step in written[account.name].steps:
+        limit, is_blocked = account.limit_gpu_min, account.is_blocked
+        for step in steps:
             if step.verb == "limit":
-                account.limit_gpu_min = step.gpu_min
-            elif step.verb in {"block", "unblock"}:
-                account.is_blocked = step.verb == "block"
-        account.written_at = now
-        changed.append(account)
-    _save(changed)
+                limit = step.gpu_min
+            else:
+                is_blocked = step.verb == "block"
+        rows.append((limit, is_blocked, _stamp(now), account.pk))
+    _write("limit_gpu_min = %s, is_blocked = %s, written_at = %s", rows)
     return overruled
 
 
@@ -187,30 +207,6 @@ def _is_overruled(account: SiteAccount, difference: Difference) -> bool:
         return True  # the whole account was gone
     theirs = difference.theirs_limits
     return (theirs.gpu_min, theirs.is_blocked) != (account.limit_gpu_min, account.is_blocked)
-
-
-def _save(accounts: Collection[SiteAccount]) -> None:
-    if not accounts:
-        return
-    with connection.cursor() as cursor:
-        adapt = connection.ops.adapt_datetimefield_value
-        cursor.executemany(
-            "UPDATE compute_siteaccount SET limit_gpu_min = %s, is_blocked = %s, written_at = %s, "
-            "used_gpu_min = %s, read_gpu_s = %s, seen_at = %s, reset_at = %s WHERE id = %s",
-            [
-                (
-                    one.limit_gpu_min,
-                    one.is_blocked,
-                    adapt(one.written_at),
-                    one.used_gpu_min,
-                    one.read_gpu_s,
-                    adapt(one.seen_at),
-                    adapt(one.reset_at),
-                    one.pk,
-                )
-                for one in accounts
-            ],
-        )
 
 
 def _keep_drift(

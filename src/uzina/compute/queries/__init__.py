@@ -13,12 +13,12 @@ from uzina.compute.queries.accounts import (
     open_jobs_of,
     prices_of,
     site_account,
+    site_accounts,
     site_findings,
     site_user,
     site_users,
     total_differences,
     usage_read,
-    without_account,
 )
 from uzina.compute.queries.chains import (
     advice,
@@ -160,6 +160,7 @@ __all__ = [
     "runs_since",
     "session_key",
     "site_account",
+    "site_accounts",
     "site_findings",
     "site_user",
     "site_users",
@@ -183,6 +184,5 @@ __all__ = [
     "waits",
     "wasteful",
     "why",
-    "without_account",
     "zone",
 ]

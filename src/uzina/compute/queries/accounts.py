@@ -92,18 +92,19 @@ class Desired:
         )
 
 
-def desired(cluster: Cluster, *, prices: Prices, now: datetime) -> Desired:
-    """Return the accounts there shall be on the cluster now. Four queries.
+def desired(
+    cluster: Cluster,
+    *,
+    accounts: Iterable[SiteAccount],
+    hours: Iterable[ProjectHours],
+    prices: Prices,
+) -> Desired:
+    """Return the accounts there shall be on the cluster. One query.
 
-    What was read is read before what is left: a booking in between makes a limit too low for a
-    minute, never too high.
+    accounts, hours  as they were read, in that order: a booking in between makes a limit too low
+                     for a minute, never too high
     """
-    rows = list(
-        SiteAccount.objects.filter(cluster=cluster).values_list(
-            "project", "project__state", "name", "read_gpu_s"
-        )
-    )
-    left = {one.project_id: one.left for one in ledger.project_hours(now=now)}
+    left = {one.project_id: one.left if one.state == "active" else 0 for one in hours}
     members: dict[int, set[str]] = defaultdict(set)
     known = set()
     pairs = SiteUser.objects.filter(cluster=cluster).values_list(
@@ -117,17 +118,22 @@ def desired(cluster: Cluster, *, prices: Prices, now: datetime) -> Desired:
     return Desired(
         tuple(
             rules.AccountWanted(
-                name,
-                everywhere | members[project],
-                left.get(project, 0) if state == "active" else 0,
-                read_gpu_s,
+                one.name,
+                everywhere | members[one.project_id],
+                left.get(one.project_id, 0),
+                one.read_gpu_s,
             )
-            for project, state, name, read_gpu_s in rows
+            for one in accounts
         ),
         rules.rate_of(prices),
         settings.UZINA.scheduler.account,
         frozenset(known),
     )
+
+
+def site_accounts(cluster: Cluster) -> dict[str, SiteAccount]:
+    """Return the accounts of projects on the cluster by their names. One query."""
+    return {one.name: one for one in SiteAccount.objects.filter(cluster=cluster)}
 
 
 def prices_of(cluster: Cluster, inventory: Inventory, *, now: datetime) -> Prices:
@@ -145,16 +151,6 @@ def own_users() -> frozenset[str]:
     if scheduler.identity == "person":
         return frozenset()
     return frozenset({scheduler.ssh_user or getpass.getuser()})
-
-
-def without_account(cluster: Cluster, *, now: datetime) -> list[ProjectHours]:
-    """Return the active projects with GPU-hours that have no account yet."""
-    kept = set(SiteAccount.objects.filter(cluster=cluster).values_list("project", flat=True))
-    return [
-        one
-        for one in ledger.project_hours(now=now)
-        if one.project_id not in kept and one.state == "active"
-    ]
 
 
 def usage_read(cluster: Cluster, accounts: Mapping[str, SiteAccount]) -> tuple[int, dict[str, int]]:
@@ -185,12 +181,16 @@ def usage_read(cluster: Cluster, accounts: Mapping[str, SiteAccount]) -> tuple[i
     return last, dict(found)
 
 
-def has_news(cluster: Cluster, seen: Mapping[str, AccountSeen]) -> bool:
-    """Tell whether the cluster counted on, or usage was read, since the last look. Two queries."""
+def has_news(
+    cluster: Cluster, accounts: Mapping[str, SiteAccount], seen: Mapping[str, AccountSeen]
+) -> bool:
+    """Tell whether the cluster counted on, or usage was read, since the last look. One query."""
     if Usage.objects.filter(cluster=cluster, pk__gt=cluster.fenced_usage_id).exists():
         return True
-    kept = SiteAccount.objects.filter(cluster=cluster).values_list("name", "used_gpu_min")
-    return any(name in seen and seen[name].used_gpu_min != used for name, used in kept)
+    return any(
+        name in seen and seen[name].used_gpu_min != one.used_gpu_min
+        for name, one in accounts.items()
+    )
 
 
 def total_differences(cluster: Cluster) -> list[rules.Difference]:

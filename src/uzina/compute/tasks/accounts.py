@@ -1,6 +1,6 @@
 """Keeping the accounts, users and limits of the cluster as the ledger says they shall be."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 from django.conf import settings
 
 from uzina.compute import actions, adapters, queries, rules
-from uzina.compute.models import Cluster
+from uzina.compute.models import Cluster, SiteAccount
 from uzina.compute.ports import Scheduler, SchedulerDown
 from uzina.compute.rules import AccountSeen
 from uzina.ledger import queries as ledger
+from uzina.ledger.queries import ProjectHours
 
 WEEK = timedelta(days=7)
 
@@ -45,24 +46,39 @@ def put_right(*, kinds: Collection[str], now: datetime) -> None:
     try:
         seen = batch.limits()
         prices = queries.prices_of(cluster, batch.inventory(), now=now)
-        _take_in(cluster, seen, now=now)
-        desired = queries.desired(cluster, prices=prices, now=now)
-        _mend(batch, cluster, desired, seen, kinds=kinds, now=now)
+        accounts = _take_in(cluster, seen, now=now)
+        hours = ledger.project_hours(now=now)
+        if new := _without_account(accounts, hours):
+            actions.open_accounts(cluster, new, now=now)
+            accounts = queries.site_accounts(cluster)
+        desired = queries.desired(cluster, accounts=accounts.values(), hours=hours, prices=prices)
+        _mend(batch, cluster, accounts, desired, seen, kinds=kinds, now=now)
     except SchedulerDown as down:
         actions.note_silence(cluster, detail=str(down), now=now)
 
 
-def _take_in(cluster: Cluster, seen: Sequence[AccountSeen], *, now: datetime) -> None:
-    if new := queries.without_account(cluster, now=now):
-        actions.open_accounts(cluster, new, now=now)
+def _take_in(
+    cluster: Cluster, seen: Sequence[AccountSeen], *, now: datetime
+) -> dict[str, SiteAccount]:
+    """Return the accounts of projects, with what was counted and read until now."""
     by_name = {one.name: one for one in seen}
-    if queries.has_news(cluster, by_name):
-        actions.count_in(cluster, seen=by_name, now=now)
+    accounts = queries.site_accounts(cluster)
+    if queries.has_news(cluster, accounts, by_name):
+        return actions.count_in(cluster, seen=by_name, now=now)
+    return accounts
+
+
+def _without_account(
+    accounts: Mapping[str, SiteAccount], hours: Sequence[ProjectHours]
+) -> list[ProjectHours]:
+    kept = {one.project_id for one in accounts.values()}
+    return [one for one in hours if one.project_id not in kept and one.state == "active"]
 
 
 def _mend(
     batch: Scheduler,
     cluster: Cluster,
+    accounts: Mapping[str, SiteAccount],
     desired: queries.Desired,
     seen: Sequence[AccountSeen],
     *,
@@ -81,7 +97,15 @@ def _mend(
         except SchedulerDown:
             actions.end_writing(cluster)
             raise
-    actions.note_looked(cluster, before=before, after=after, steps=steps, refused=refused, now=now)
+    actions.note_looked(
+        cluster,
+        accounts=accounts,
+        before=before,
+        after=after,
+        steps=steps,
+        refused=refused,
+        now=now,
+    )
 
 
 def _as_used_before(

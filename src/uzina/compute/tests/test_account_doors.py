@@ -71,7 +71,7 @@ def test_the_page_says_what_was_done_last_and_what_the_cluster_refused(web, oper
     cluster, now = queries.cluster(), timezone.now()
     steps = [rules.AccountStep("block", "uz-prj-1")]
     actions.note_looked(
-        cluster, before=[], after=[], steps=steps, refused=["no such account"], now=now
+        cluster, accounts={}, before=[], after=[], steps=steps, refused=["no such account"], now=now
     )
 
     page = web(operator).get("/clusters/reconciliation/").content.decode()

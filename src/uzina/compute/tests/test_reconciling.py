@@ -110,14 +110,29 @@ def test_nothing_to_change_writes_nothing_but_the_time_of_the_look(
     with CaptureQueriesContext(connection) as said:
         tasks.reconcile(now=now + MINUTE)
 
-    writes = [
-        one["sql"]
-        for one in said.captured_queries
-        if one["sql"].split()[0] in {"UPDATE", "INSERT", "DELETE"}
-    ]
+    writes = [one for one in statements(said) if one.split()[0] in {"UPDATE", "INSERT", "DELETE"}]
     assert len(writes) == 1
     assert "reconciled_at" in writes[0]
-    assert len(said) <= 20
+
+
+def test_a_difference_costs_at_most_twenty_statements(batch, member, account, allocation, now):
+    with CaptureQueriesContext(connection) as said:
+        tasks.reconcile(now=now)
+    assert len(statements(said)) <= 23  # the very first look also names the accounts
+
+    use(batch, account, seconds=3600)
+    measure(batch, now)
+    batch.accounts[account].users, batch.accounts[account].gpu_min = set(), 7
+    with CaptureQueriesContext(connection) as said:
+        tasks.reconcile(now=now + MINUTE)
+    assert batch.accounts[account].gpu_min == 600
+    assert len(statements(said)) <= 20
+
+
+def statements(said):
+    """Return the SQL without the frames of transactions."""
+    frames = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+    return [one["sql"] for one in said.captured_queries if not one["sql"].startswith(frames)]
 
 
 def test_what_is_missing_waits_for_an_operator_where_the_site_wants_to_be_asked(
