@@ -353,6 +353,14 @@ class Compute(Part):
         """Return what the scheduler measured of a job."""
         return self.transport.get(f"/compute/jobs/{code}/usage")
 
+    def runs(self, project: str, **filters: str) -> Iterator[Json]:
+        """Yield every run of a project, also those past the portal. Filters: way, user, since."""
+        return self.transport.pages("/compute/usage", project=project, **filters)
+
+    def totals(self, project: str) -> Json:
+        """Return what each user of a project used in each month."""
+        return self.transport.get("/compute/usage/totals", project=project)
+
 
 class Training(Part):
     """Recipes, the runs they make and the models that come of them."""

@@ -29,6 +29,21 @@ STATEMENT_COLUMNS = [
     Column("Left", lambda row: gpu_time(row.get("free"))),
     column("Reason", "reason"),
 ]
+RUN_COLUMNS = [
+    column("Run", "native_id"),
+    Column("Job", lambda row: row["job"] or "past the portal"),
+    column("Who", "user"),
+    column("Ended", "ended_at"),
+    column("State", "state"),
+    Column("Used", lambda row: gpu_time(row["gpu_ms"])),
+    Column("Booked on", lambda row: row["allocation"] or "nothing"),
+]
+TOTAL_COLUMNS = [
+    Column("Month", lambda row: row["month"][:7]),
+    column("Who", "user"),
+    column("Runs", "runs"),
+    Column("Used", lambda row: gpu_time(row["gpu_ms"])),
+]
 FORECAST_COLUMNS = [
     column("Allocation", "allocation"),
     column("Outlook", "outlook"),
@@ -82,8 +97,19 @@ def usage(
     ] = "",
     statement: Annotated[bool, typer.Option("--statement", help="Every movement.")] = False,  # noqa: FBT002
     forecast: Annotated[bool, typer.Option("--forecast", help="How long the hours last.")] = False,  # noqa: FBT002
+    runs: Annotated[bool, typer.Option("--runs", help="Every run of a project.")] = False,  # noqa: FBT002
+    totals: Annotated[bool, typer.Option("--totals", help="By user and month.")] = False,  # noqa: FBT002
 ) -> None:
     """Show what was granted, is held, was spent and is left."""
+    if runs:
+        shell.table(
+            list(shell.client.compute.runs(code)), RUN_COLUMNS, empty="Nothing has run yet."
+        )
+        return
+    if totals:
+        lines = shell.client.compute.totals(code)["items"]
+        shell.table(lines, TOTAL_COLUMNS, empty="Nothing has run yet.")
+        return
     ledger = shell.client.ledger
     is_allocation = code.startswith("ALL-")
     found = [ledger.allocation(code)] if is_allocation else list(ledger.allocations(project=code))

@@ -94,6 +94,28 @@ def test_how_long_hours_last_is_a_line_and_says_nothing_it_does_not_know(
     assert second.split("\t") == ["ALL-1", "too_early", "", "", "", "", ""]
 
 
+def test_runs_and_totals_of_a_project_are_shown_with_those_past_the_portal(
+    signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = {
+        "native_id": "7_1",
+        "job": "",
+        "user": "ana",
+        "ended_at": "2026-11-23T09:00:00Z",
+        "state": "COMPLETED",
+        "gpu_ms": 3_600_000,
+        "allocation": "",
+    }
+    total = {"month": "2026-11-01", "user": "ana", "runs": 3, "gpu_ms": 7_200_000}
+    signed_in.will(Reply(body={"items": [run], "next": None}), Reply(body={"items": [total]}))
+    assert cli.run(["usage", "PRJ-1", "--runs"]) == 0
+    assert cli.run(["usage", "PRJ-1", "--totals"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split("\t")[:3] == ["7_1", "past the portal", "ana"]
+    assert first.endswith("1.00 GPU-hours\tnothing")
+    assert second.split("\t") == ["2026-11", "ana", "3", "2.00 GPU-hours"]
+
+
 def test_an_empty_list_prints_nothing_and_says_so_aside(
     signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
 ) -> None:
