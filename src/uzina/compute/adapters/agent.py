@@ -21,6 +21,7 @@ WAIT_S = 30.0
 """A command that no agent took for so long is given up, by us or by whoever comes to take it."""
 GRACE_S = 15.0
 """The agent ends a command at its limit; so much later we stop waiting for its answer."""
+NOT_RUN = 126
 KEPT = timedelta(days=1)
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.02, 0.25
 
@@ -71,6 +72,8 @@ class AgentCommands:
             pause_s = min(pause_s * 1.1, LONGEST_LOOK_S)
         ran = Ran(made.code, as_text(bytes(made.stdout)), made.stderr)
         made.delete()
+        if ran.code == NOT_RUN and ran.stderr.startswith("The agent did not run it"):
+            raise SchedulerDown(ran.stderr)
         return ran
 
 

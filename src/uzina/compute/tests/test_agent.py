@@ -212,6 +212,17 @@ def test_who_left_a_command_gets_its_end_and_leaves_no_row(committed, monkeypatc
     assert not AgentCommand.objects.exists()
 
 
+def test_a_command_that_the_agent_does_not_run_was_certainly_not_begun(committed, monkeypatch):
+    def agents_turn(_seconds):
+        found = actions.take_command(committed, now=timezone.now())
+        told = f"The agent did not run it: {agent.why_not(found.argv, [])}"
+        answered(committed, found, code=126, stderr=told)
+
+    monkeypatch.setattr("uzina.compute.adapters.agent.time.sleep", agents_turn)
+    with pytest.raises(SchedulerDown, match="not on the agent's list"):
+        adapters.commands()(["rm", "-r", "/"])
+
+
 def test_a_command_that_was_taken_and_is_not_answered_has_no_known_end(committed, monkeypatch):
     monkeypatch.setattr("uzina.compute.adapters.agent.GRACE_S", 0.1)
     monkeypatch.setattr(

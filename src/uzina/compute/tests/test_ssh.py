@@ -14,7 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
+from uzina.compute import adapters
 from uzina.compute.adapters import ssh
 from uzina.compute.adapters.commands import LocalCommands, client_environment
 from uzina.compute.adapters.slurm import SlurmScheduler
@@ -238,6 +241,26 @@ def test_who_has_no_key_there_is_refused(run, identity, tmp_path):
     stranger = replace(run, identity=replace(identity, key=str(tmp_path / "mine")))
     with pytest.raises(SchedulerDown, match="Permission denied"):
         stranger(["true"])
+
+
+def test_the_configuration_chooses_ssh(identity, wire):
+    config = settings.UZINA
+    scheduler = replace(
+        config.scheduler,
+        kind="slurm",
+        slurm_conf="/there/slurm.conf",
+        transport="ssh",
+        ssh_host=identity.host,
+        ssh_port=identity.port,
+        ssh_user=identity.user,
+        ssh_key=identity.key,
+        ssh_known_hosts=identity.known_hosts,
+    )
+    with override_settings(UZINA=replace(config, scheduler=scheduler)):
+        ran = adapters.scheduler().run(["env"])
+        assert adapters.scheduler().run(["true"]).code == 0
+    assert "SLURM_CONF=/there/slurm.conf" in ran.stdout.splitlines()
+    assert wire.accepted == 1
 
 
 @needs_slurm
