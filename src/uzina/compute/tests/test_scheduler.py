@@ -195,8 +195,8 @@ def test_a_running_job_is_cancelled_with_all_its_children(scheduler, run_dir):
 
 
 def test_a_waiting_job_is_cancelled_and_was_never_started(scheduler, tmp_path):
-    big = scheduler.inventory().nodes[0]
-    nodes = len(scheduler.inventory().nodes)
+    with_gpus = [node for node in scheduler.inventory().nodes if node.gpus]
+    big, nodes = with_gpus[0], len(with_gpus)
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
     second.mkdir()
@@ -273,4 +273,4 @@ def test_the_inventory_counts_what_runs(scheduler, run_dir):
 
     assert sum(node.gpus_used for node in nodes) == 2
     assert sum(node.cpus_used for node in nodes) >= 1
-    assert all(node.gpus >= 2 and node.cpus >= 2 and node.memory_mb > 0 for node in nodes)
+    assert all(node.cpus >= 2 and node.memory_mb > 0 for node in nodes)

@@ -161,7 +161,8 @@ def orders(
                 for names in _portions([step.account for step in some], MOST_NAMES):
                     yield _modify(verb, names, cluster, f"GrpSubmitJobs={most}")
             case "add_user" | "block_user" | "unblock_user":
-                yield from _users(verb, some, cluster)
+                there = [step for step in some if step.account in below]
+                yield from _users(verb, there, cluster)
             case _:
                 raise ValueError(verb)
 
@@ -195,7 +196,11 @@ def _add_accounts(steps: list[AccountStep], cluster: str) -> Iterator[Order]:
 
 
 def _users(verb: str, steps: list[AccountStep], cluster: str) -> Iterator[Order]:
-    for users, alike in _alike(steps, lambda step: ",".join(sorted(step.users))):
+    lots = list(_alike(steps, lambda step: ",".join(sorted(step.users))))
+    if verb == "add_user" and len(lots) > FEW:
+        yield from _users_file(steps, cluster)
+        return
+    for users, alike in lots:
         at_most = max(1, MOST_USERS // (users.count(",") + 1))
         for names in _portions([step.account for step in alike], at_most):
             about, accounts = f"{verb} {users} of {_few(names)}", ",".join(names)
@@ -210,6 +215,22 @@ def _users(verb: str, steps: list[AccountStep], cluster: str) -> Iterator[Order]
                 *("modify", "user", "where", f"name={users}", f"account={accounts}"),
                 *(f"cluster={cluster}", "set", f"GrpSubmitJobs={most}", f"MaxSubmitJobs={most}"),
             )
+
+
+def _users_file(steps: list[AccountStep], cluster: str) -> Iterator[Order]:
+    """Add different users to many accounts. Users and accounts that the file does not name stay as
+    they are, and so do the default accounts of users who have one.
+    """
+    for some in _portions(steps, MOST_NAMES):
+        lines = [f"Cluster - '{cluster}'"]
+        for step in some:
+            lines.append(f"Parent - '{step.account}'")
+            lines += [f"User - '{user}'" for user in sorted(step.users)]
+        yield Order(
+            ("sacctmgr", "-i", "load", "/dev/stdin"),
+            about=f"add_user {_few([step.account for step in some])}",
+            stdin="\n".join([*lines, ""]),
+        )
 
 
 def _limit(steps: list[AccountStep], cluster: str, parents: Mapping[str, str]) -> Iterator[Order]:

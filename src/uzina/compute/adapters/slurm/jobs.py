@@ -1,5 +1,6 @@
 """Jobs as squeue and sacct tell of them: what to ask, and how to read the answers."""
 
+import math
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -290,7 +291,7 @@ def _seconds(text: str) -> float | None:
 def _kibibytes(text: str) -> int | None:
     """Read a size of sacct --noconvert: bytes, or with a letter."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)", text)
-    return None if not found else int(float(found[1]) * KIB[found[2]])
+    return None if not found else math.ceil(float(found[1]) * KIB[found[2]])
 
 
 def _exit_code(text: str) -> int | None:
