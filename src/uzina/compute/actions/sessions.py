@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from datetime import datetime
 
-from uzina.compute import access
+from uzina.compute import access, queries
 from uzina.compute.models import Job, SessionKey
 from uzina.compute.rules import JobState
 from uzina.compute.rules.sessions import TICKET_LIFE
@@ -19,7 +19,8 @@ from uzina.people.models import Person
 def issue_ticket(job: Job, *, by: Person, now: datetime) -> str:
     """Return a ticket that opens the session once within TICKET_LIFE.
 
-    Raises NotAllowed session.open.not_yours, Refused session.open.not_running.
+    Raises NotAllowed session.open.not_yours, Refused session.open.not_running,
+    session.open.not_ready, session.open.elsewhere.
     """
     if not access.may_open(by, job):
         raise NotAllowed(
@@ -33,6 +34,7 @@ def issue_ticket(job: Job, *, by: Person, now: datetime) -> str:
             _("{job} does not run. Wait until it does, or start a new session."),
             job=job.code,
         )
+    queries.door(job)
     ticket = secrets.token_urlsafe(32)
     SessionKey.objects.create(
         job=job, person=by, ticket=digest(ticket), ticket_ends_at=now + TICKET_LIFE

@@ -133,7 +133,8 @@ def site_users(request: SignedIn) -> HttpResponse:
         "may_map": access.may_repair(request.user),
         "runs_as_person": settings.UZINA.scheduler.identity == "person",
     }
-    return render(request, "compute/site_users.html", context)
+    status = 422 if form.errors else 200
+    return render(request, "compute/site_users.html", context, status=status)
 
 
 def _check_sees(request: SignedIn) -> None:

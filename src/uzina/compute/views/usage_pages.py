@@ -155,7 +155,8 @@ def tariff_new(request: SignedIn) -> HttpResponse:
     if not people_access.is_operator(request.user):
         raise Http404
     names = list(queries.partitions().values_list("name", flat=True))
-    form = forms.TariffForm(request.POST or None, partitions=names)
+    typed_in = request.POST if request.method == "POST" else None
+    form = forms.TariffForm(typed_in, partitions=names)
     differences = None
     if request.method == "POST" and form.is_valid():
         moment = now()
