@@ -508,6 +508,25 @@ def test_many_different_limits_go_in_one_file_that_names_each_parent():
     ]
 
 
+def test_many_different_users_go_in_files_of_accounts_that_are_there():
+    names = ["a", "b", "c", "gone"]
+    steps = [
+        AccountStep("add_user", name, users=frozenset({f"u{at}", "w"}))
+        for at, name in enumerate(names)
+    ]
+
+    assert told(steps) == [
+        (
+            "load /dev/stdin",
+            "Cluster - 'here'\nParent - 'a'\nUser - 'u0'\nUser - 'w'\nParent - 'b'\nUser - 'u1'\n"
+            "User - 'w'\nParent - 'c'\nUser - 'u2'\nUser - 'w'\n",
+        )
+    ]
+    assert list(absent(steps, dict.fromkeys("abc", "up"))) == [
+        "add_user gone: there is no such account."
+    ]
+
+
 def test_an_account_that_is_not_there_is_refused_a_limit_and_not_made_by_it():
     steps = [AccountStep("limit", name, gpu_min=1) for name in ("a", "gone")]
 

@@ -22,6 +22,8 @@ MOST_NAMES, MOST_USERS = 500, 50
 """Accounts, and associations of users, in one call. A word of a command line holds at most 128 KiB
 (Linux, MAX_ARG_STRLEN); 4,500 associations of users in one call on 22.05 were not done after ten
 minutes and held up everyone else."""
+MOST_IN_FILE = 200
+"""Associations of users in one file: each takes longer than the one before."""
 FEW = 2
 """So many different limits are set by a call each; from three on a file is faster."""
 
@@ -161,18 +163,17 @@ def orders(
                 for names in _portions([step.account for step in some], MOST_NAMES):
                     yield _modify(verb, names, cluster, f"GrpSubmitJobs={most}")
             case "add_user" | "block_user" | "unblock_user":
-                there = [step for step in some if step.account in below]
-                yield from _users(verb, there, cluster)
+                yield from _users(verb, some, cluster, below)
             case _:
                 raise ValueError(verb)
 
 
 def absent(steps: Sequence[AccountStep], parents: Mapping[str, str]) -> Iterator[str]:
-    """Yield a refusal for each limit of an account that neither is there nor is to be made."""
+    """Yield a refusal for each limit and user of an account that neither is nor is to be made."""
     known = {*parents, *(step.account for step in steps if step.verb == "add_account")}
     for step in steps:
-        if step.verb == "limit" and step.account not in known:
-            yield f"limit {step.account}: there is no such account."
+        if step.verb in {"limit", "add_user"} and step.account not in known:
+            yield f"{step.verb} {step.account}: there is no such account."
 
 
 def refusal(order: Order, *, code: int | None, said: str) -> str:
@@ -195,10 +196,12 @@ def _add_accounts(steps: list[AccountStep], cluster: str) -> Iterator[Order]:
             )
 
 
-def _users(verb: str, steps: list[AccountStep], cluster: str) -> Iterator[Order]:
+def _users(
+    verb: str, steps: list[AccountStep], cluster: str, parents: Mapping[str, str]
+) -> Iterator[Order]:
     lots = list(_alike(steps, lambda step: ",".join(sorted(step.users))))
     if verb == "add_user" and len(lots) > FEW:
-        yield from _users_file(steps, cluster)
+        yield from _users_files([step for step in steps if step.account in parents], cluster)
         return
     for users, alike in lots:
         at_most = max(1, MOST_USERS // (users.count(",") + 1))
@@ -217,18 +220,19 @@ def _users(verb: str, steps: list[AccountStep], cluster: str) -> Iterator[Order]
             )
 
 
-def _users_file(steps: list[AccountStep], cluster: str) -> Iterator[Order]:
-    """Add different users to many accounts. Users and accounts that the file does not name stay as
+def _users_files(steps: list[AccountStep], cluster: str) -> Iterator[Order]:
+    """Add different users to many accounts. Users and accounts that a file does not name stay as
     they are, and so do the default accounts of users who have one.
     """
-    for some in _portions(steps, MOST_NAMES):
+    pairs = [(step.account, user) for step in steps for user in sorted(step.users)]
+    for some in _portions(pairs, MOST_IN_FILE):
         lines = [f"Cluster - '{cluster}'"]
-        for step in some:
-            lines.append(f"Parent - '{step.account}'")
-            lines += [f"User - '{user}'" for user in sorted(step.users)]
+        for account, group in groupby(some, key=lambda pair: pair[0]):
+            lines.append(f"Parent - '{account}'")
+            lines += [f"User - '{user}'" for _account, user in group]
         yield Order(
             ("sacctmgr", "-i", "load", "/dev/stdin"),
-            about=f"add_user {_few([step.account for step in some])}",
+            about=f"add_user {_few(list(dict.fromkeys(account for account, _user in some)))}",
             stdin="\n".join([*lines, ""]),
         )
 
