@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 from django.utils.text import slugify
 
 from uzina.compute import rules
 from uzina.compute.models import Cluster, Job, Maintenance, Partition
+from uzina.core.charts import day_words
 from uzina.ledger import queries as ledger
 from uzina.people import queries as people
 from uzina.people.models import Person
@@ -71,6 +73,12 @@ def maintenance_for(partition: str, *, now: datetime, time_limit_s: int) -> Main
         .order_by("starts_at", "pk")
         .first()
     )
+
+
+def moment_words(at: datetime) -> str:
+    """Write an instant in the language at hand and the factory's time zone, which is named."""
+    local = timezone.localtime(at)
+    return f"{day_words(local, 'j F Y')}, {local:%H:%M %Z}"
 
 
 def usual_partition() -> str:

@@ -164,6 +164,8 @@ def waits(cluster: Cluster, *, since: datetime, until: datetime) -> Waits:
     by: tuple[dict[Any, list[int]], ...] = tuple(defaultdict(list) for _ in range(4))
     here = zone()
     for partition, code, title, organisation, submitted_at, started_at in rows:
+        if started_at is None:
+            continue
         wait_s = max(0, int((started_at - submitted_at).total_seconds()))
         keys = ((partition, ""), (code or "", title or ""), (organisation or "", ""))
         for kept, key in zip(by, (*keys, _midnight(started_at, here)), strict=True):

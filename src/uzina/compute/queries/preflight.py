@@ -9,7 +9,12 @@ from django.utils.formats import number_format
 from uzina.catalogue import queries as catalogue
 from uzina.compute.models import Partition
 from uzina.compute.queries.chains import fates
-from uzina.compute.queries.clusters import known_cluster, partitions
+from uzina.compute.queries.clusters import (
+    known_cluster,
+    maintenance_for,
+    moment_words,
+    partitions,
+)
 from uzina.compute.queries.jobs import price
 from uzina.compute.rules import JobSpec, checks
 from uzina.compute.rules.checks import OK, REFUSE, WARN, Check, Shape
@@ -27,6 +32,7 @@ def preflight(project: Project, *, spec: JobSpec, by: Person | None, now: dateti
         *_inputs(spec, by=by),
         *_predecessors(project, spec),
         *checks.check_environment(spec),
+        *_maintenance(spec, now),
         _answer(now),
     ]
 
@@ -52,9 +58,9 @@ def _shape(partition: Partition) -> Shape:
         nodes=partition.nodes,
         nodes_up=partition.nodes_up,
         cpus=partition.cpus,
-        cpus_free=partition.cpus - partition.cpus_used,
+        cpus_free=partition.cpus_free,
         gpus=partition.gpus,
-        gpus_free=partition.gpus - partition.gpus_used,
+        gpus_free=partition.gpus_free,
         memory_mb=partition.memory_mb,
         max_time_s=partition.max_time_s,
     )
@@ -95,6 +101,13 @@ def _predecessors(project: Project, spec: JobSpec) -> Iterator[Check]:
             yield Check("job.submit.after_hopeless", REFUSE, checks.HOPELESS, {"job": one.code})
     if waiting := [one.code for one in known if one.is_open]:
         yield Check("after.waits", OK, checks.WAITS, {"jobs": ", ".join(waiting)})
+
+
+def _maintenance(spec: JobSpec, now: datetime) -> Iterator[Check]:
+    window = maintenance_for(spec.partition, now=now, time_limit_s=spec.time_limit_s)
+    if window is not None:
+        facts = {"since": moment_words(window.starts_at), "until": moment_words(window.ends_at)}
+        yield Check("maintenance.hits", WARN, checks.MAINTENANCE, facts)
 
 
 def _answer(now: datetime) -> Check:

@@ -121,6 +121,10 @@ _PYTHON = _(
     "The Python environment of {name} is built when the first job that needs it starts, which takes "
     "some of its time; later jobs find it ready."
 )
+MAINTENANCE = _(
+    "It would run into the maintenance from {since} to {until}. Shorten its time limit, or expect "
+    "that it waits until then or is stopped."
+)
 UNSEEN = _("The machines have not been counted yet, so whether it fits is not known.")
 NO_PARTITION = _("The cluster has no partition {partition}. It has: {known}.")
 BALANCE = _("It sets {held} GPU-hours aside; {left} stay free meanwhile.")

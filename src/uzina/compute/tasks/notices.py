@@ -9,10 +9,9 @@ from datetime import datetime
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import translation
 
 from uzina.compute import actions, queries
-from uzina.core.charts import day_words
 from uzina.people import queries as people
 
 AT_ONCE = 200
@@ -46,8 +45,8 @@ def mail_maintenance(*, maintenance: str, what: str, person: str, now: datetime)
             "window": window,
             "person": reader,
             "site": site,
-            "starts_at": _moment(window.starts_at),
-            "ends_at": _moment(window.ends_at),
+            "starts_at": queries.moment_words(window.starts_at),
+            "ends_at": queries.moment_words(window.ends_at),
             "address": f"{site.url.rstrip('/')}/clusters/",
         }
         subject = render_to_string("compute/mail/maintenance_subject.txt", context)
@@ -59,8 +58,3 @@ def mail_maintenance(*, maintenance: str, what: str, person: str, now: datetime)
         to=[reader.email],
         headers={"Message-ID": f"<{key}@{site.url.split('//')[-1].split('/')[0]}>"},
     ).send()
-
-
-def _moment(at: datetime) -> str:
-    local = timezone.localtime(at)
-    return f"{day_words(local, 'j F Y')}, {local:%H:%M %Z}"

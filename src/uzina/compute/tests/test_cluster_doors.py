@@ -8,7 +8,8 @@ from django.utils import timezone
 from uzina.compute import actions, queries
 from uzina.compute.models import Job, Maintenance
 from uzina.compute.ports import QueueSeen
-from uzina.compute.tests.machines import IN_A_WEEK, NOW, look, node, sample, usage, window
+from uzina.compute.tests.conftest import spec
+from uzina.compute.tests.machines import IN_A_WEEK, NOW, TICK, look, node, sample, usage, window
 
 # Pages and the API -------------------------------------------------------------------------------------
 
@@ -217,3 +218,19 @@ def test_the_api_tells_history_waste_and_maintenance_to_those_who_may_know(
     assert (own["items"][0]["why"], own["items"][-1]["why"]) == ("nothing", "waited")
     assert {"ran_s", "full_s", "idle_s"} <= set(own["items"][0])
     assert api(stranger).get(f"{BASE}/projects/{project.code}/history").status_code == 404
+
+
+def test_the_check_of_a_job_says_when_it_would_run_into_a_maintenance(ana, project, early_job):
+    now = early_job.submitted_at
+    limit = timedelta(seconds=60)
+
+    def found():
+        checks = queries.preflight(project, spec=spec(time_limit_s=60), by=ana, now=now)
+        return [one.level for one in checks if one.code == "maintenance.hits"]
+
+    starts = {"starts_at": now + limit, "ends_at": now + 2 * limit}
+    made = actions.announce(early_job.cluster, window(**starts), by=None, now=now)
+    assert found() == []
+    starts["starts_at"] -= TICK
+    actions.change(made, window(**starts), by=None, now=now)
+    assert found() == ["warn"]

@@ -1,12 +1,17 @@
 """Looks at the machines, their history, waits, waste, and unused hours from the tables."""
 
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from uzina.compute import actions, queries, tasks
 from uzina.compute.models import Job, Maintenance, Partition, Sample
 from uzina.compute.ports import PartitionSeen, QueueSeen, SchedulerDown
 from uzina.compute.rules import Why
+from uzina.compute.tests.conftest import SLURM_CONF
 from uzina.compute.tests.machines import NOW, TICK, look, node, sample, usage
 
 HOUR = 3600
@@ -259,3 +264,31 @@ def test_unused_joins_runs_jobs_looks_and_maintenance_in_four_statements(
     assert (days[2].full_s, days[2].maintenance_s, days[2].waited_s) == (3600, 3600, 7200)
     assert days[2].ends_s - days[2].starts_s == 5 * HOUR
     assert queries.unused(project, since=first, until=first) == []
+
+
+@pytest.mark.skipif(not SLURM_CONF, reason="the Slurm of the tests is not running")
+def test_a_real_slurm_is_counted_with_its_gpus_its_limits_and_a_drain_in_the_reasons_words(
+    on_slurm, db
+):
+    def scontrol(**facts):
+        argv = ["scontrol", "update", *(f"{name}={value}" for name, value in facts.items())]
+        subprocess.run(argv, check=True, env=os.environ | {"SLURM_CONF": SLURM_CONF})
+
+    tasks.count(now=NOW)
+    before = {one.name: one for one in queries.partitions()}
+    scontrol(nodename="n2", state="drain", reason="fans și filtre")
+    try:
+        tasks.count(now=NOW + timedelta(minutes=1))
+        tasks.count(now=NOW + timedelta(minutes=2))
+        after = {one.name: one for one in queries.partitions()}
+    finally:
+        scontrol(nodename="n2", state="resume")
+
+    assert (before["gpu"].nodes, before["gpu"].gpus, before["gpu"].is_up) == (2, 8, True)
+    assert before["gpu"].drained == []
+    [drained] = after["gpu"].drained
+    assert (drained["name"], drained["reason"]) == ("n2", "fans și filtre")
+    assert drained["since"] == (NOW + timedelta(minutes=1)).isoformat()
+    assert after["gpu"].nodes_up == before["gpu"].nodes_up - 1
+    assert after["gpu"].gpus_free <= 4
+    assert Sample.objects.get(partition="").looks == 3
