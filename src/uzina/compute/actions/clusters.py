@@ -18,11 +18,17 @@ ANSWER_EVERY = timedelta(seconds=30)
 def begin_poll(cluster: Cluster, *, now: datetime, every: timedelta) -> bool:
     """Take the turn to ask the cluster; False when it was asked a moment ago."""
     cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
-    if cluster.polled_at is not None and now < cluster.polled_at + every:
+    if cluster.poll_next_at is not None and now < cluster.poll_next_at:
         return False
-    cluster.polled_at = now
-    cluster.save(update_fields=["polled_at"])
+    cluster.polled_at, cluster.poll_next_at = now, now + every
+    cluster.save(update_fields=["polled_at", "poll_next_at"])
     return True
+
+
+@action
+def end_poll(cluster: Cluster, *, next_at: datetime) -> None:
+    """Let the cluster rest after it was asked: no look before next_at."""
+    Cluster.objects.filter(pk=cluster.pk, poll_next_at__lt=next_at).update(poll_next_at=next_at)
 
 
 @action

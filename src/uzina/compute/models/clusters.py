@@ -11,6 +11,7 @@ class Cluster(models.Model):
 
     usage_cursor_s  epoch second up to which usage was read; reading goes back an overlap before it
     silent_since    since when it has not answered; null while it does
+    poll_next_at    when the queue may be asked next: the longer it took, the longer it rests
     usage_next_at   when usage may be read next; while it is being read, when that is given up
     swept_at        when the usage of the last week was read whole, last
     reconciled_at   when accounts, limits and totals were compared with ours, last
@@ -23,6 +24,7 @@ class Cluster(models.Model):
     kind = models.CharField(max_length=12)
     usage_cursor_s = models.BigIntegerField(default=0)
     polled_at = models.DateTimeField(null=True)
+    poll_next_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField(null=True)
     silent_since = models.DateTimeField(null=True)
     counted_at = models.DateTimeField(null=True)

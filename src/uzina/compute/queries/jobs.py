@@ -53,9 +53,21 @@ def run_dir(job: Job) -> Path:
     return Path(job.run_dir)
 
 
+def has_unsettled(cluster: Cluster) -> bool:
+    """Tell whether any job is not over for the ledger."""
+    return Job.objects.filter(cluster=cluster, settled_at=None).exists()  # type: ignore[no-any-return]
+
+
+def on_cluster(cluster: Cluster) -> list[Job]:
+    """Return the open jobs that the cluster has, oldest first, without what is big about them."""
+    jobs = Job.objects.filter(cluster=cluster, settled_at=None, state__in=rules.OPEN)
+    return list(jobs.exclude(native_id="").defer("spec", "effort", "door").order_by("pk"))
+
+
 def unsettled(cluster: Cluster) -> list[Job]:
-    """Return the jobs that are not over for the ledger, oldest first."""
-    return list(Job.objects.filter(cluster=cluster, settled_at=None).order_by("pk"))
+    """Return the jobs that ended and are not over for the ledger, oldest first."""
+    jobs = Job.objects.filter(cluster=cluster, settled_at=None, state__in=rules.ENDED)
+    return list(jobs.order_by("pk"))
 
 
 def open_allocation(project: Project, *, amount: int, now: datetime) -> Allocation:

@@ -17,6 +17,9 @@ WINDOW_S = 86_400
 some ten thousand rows."""
 SWEEP_S = 7 * 86_400
 """How far the nightly sweep, and the first look at a cluster, go back."""
+RESTS_AFTER = timedelta(milliseconds=500)
+"""Looks that take longer are followed by a rest of five times as long, so that ten thousand waiting
+jobs leave worker and controller time for other work. The rule of snakemake/snakemake#2136."""
 FORECAST_S = 60
 """A forecast that moved by less is no news."""
 
@@ -24,20 +27,24 @@ FORECAST_S = 60
 def watch(*, now: datetime) -> None:
     """Ask the cluster about all open jobs in one go, measure what ended, settle it."""
     cluster = queries.cluster()
-    jobs = queries.unsettled(cluster)
     batch = adapters.scheduler()
     # Where there are accounts, people submit past the portal too.
     is_due = batch.has_accounts and not _is_before(now, cluster.usage_next_at)
-    if not (jobs or is_due) or not _is_turn(cluster, now=now):
+    if _is_before(now, cluster.poll_next_at) or not (is_due or queries.has_unsettled(cluster)):
         return
+    if not _is_turn(cluster, now=now):
+        return
+    began = time.monotonic()
     try:
-        if jobs:
-            _follow(batch, cluster, jobs, now=now)
+        _follow(batch, queries.on_cluster(cluster), now=now)
         _measure(batch, cluster, now=now)
     except SchedulerDown as down:
         actions.note_silence(cluster, detail=str(down), now=now)
     else:
         actions.note_answer(cluster, now=now)
+        took = timedelta(seconds=time.monotonic() - began)
+        if took > RESTS_AFTER:
+            actions.end_poll(cluster, next_at=now + 6 * took)
 
 
 def sweep(*, now: datetime) -> None:
@@ -64,8 +71,8 @@ def _is_turn(cluster: Cluster, *, now: datetime) -> bool:
     return actions.begin_poll(cluster, now=now, every=every)
 
 
-def _follow(batch: Scheduler, cluster: Cluster, jobs: list[Job], *, now: datetime) -> None:
-    open_jobs = {job.native_key: job for job in jobs if job.is_open and job.native_id}
+def _follow(batch: Scheduler, jobs: list[Job], *, now: datetime) -> None:
+    open_jobs = {job.native_key: job for job in jobs}
     if open_jobs:
         snapshot = batch.status(
             [(job.native_id, key) for key, job in open_jobs.items()],
@@ -86,7 +93,7 @@ def _follow(batch: Scheduler, cluster: Cluster, jobs: list[Job], *, now: datetim
 
 def _measure(batch: Scheduler, cluster: Cluster, *, now: datetime) -> None:
     """Read the usage since the last look and settle what ended."""
-    ended = [job for job in queries.unsettled(cluster) if not job.is_open]
+    ended = queries.unsettled(cluster)
     if not ended and not batch.has_accounts:
         return
     since_s = cluster.usage_cursor_s
