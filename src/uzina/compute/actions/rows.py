@@ -4,7 +4,7 @@ A hundred thousand records come after a weekend without accounting, so no object
 one statement writes a page (benchmarks/ingest.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ FIELDS = (
 
 
 def write(rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of FIELDS, instants given by stamp(). One statement."""
+    """Insert rows of FIELDS, instants given by stamper() or moment(). One statement."""
     quote = connection.ops.quote_name
     columns = ", ".join(
         quote(Usage._meta.get_field(name).column)  # type: ignore[union-attr] # noqa: SLF001
@@ -38,11 +38,21 @@ def write(rows: Sequence[Sequence[Any]]) -> None:
             cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608 - our own names
 
 
-def stamp(epoch_s: int | None) -> Any:
-    """Return an epoch second as the database takes it."""
+def stamper() -> Callable[[int | None], Any]:
+    """Return what makes of an epoch second what the database takes, asked once for many rows:
+    Django's own way was two fifths of the time of a page.
+    """
+    return _instant if connection.vendor == "postgresql" else _text
+
+
+def _instant(epoch_s: int | None) -> datetime | None:
+    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, tz=UTC)
+
+
+def _text(epoch_s: int | None) -> str | None:
     if epoch_s is None:
         return None
-    return moment(datetime.fromtimestamp(epoch_s, tz=UTC))
+    return datetime.fromtimestamp(epoch_s, tz=UTC).isoformat(" ", "seconds")[:19]
 
 
 def moment(at: datetime) -> Any:

@@ -182,7 +182,7 @@ class _Piece:
         now: datetime,
     ) -> None:
         self.cluster, self.kept, self.tariffs, self.now = cluster, kept, tariffs, now
-        self.read_at = table.moment(now)
+        self.read_at, self.stamp = table.moment(now), table.stamper()
         self.sums: dict[tuple[str, int], _Sum] = defaultdict(_Sum)
 
     def keep(self, news: Mapping[str, UsageRow]) -> int:
@@ -318,9 +318,9 @@ class _Piece:
             _text(row.account, 64),
             _text(row.user, 64),
             _text(row.partition, 80),
-            table.stamp(row.submitted_s),
-            table.stamp(row.started_s),
-            table.stamp(row.ended_s),
+            self.stamp(row.submitted_s),
+            self.stamp(row.started_s),
+            self.stamp(row.ended_s),
             row.elapsed_s,
             row.nodes,
             row.cpus,
@@ -336,7 +336,7 @@ class _Piece:
 
 def _text(text: str, longest: int) -> str:
     """Cut a text to what its column takes; no database takes a NUL."""
-    return text[:longest].replace("\0", "")
+    return text[:longest].replace("\0", "") if text else ""
 
 
 def _jobs_of(cluster: Cluster, rows: Iterable[UsageRow]) -> dict[str, Job]:
