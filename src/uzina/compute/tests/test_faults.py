@@ -149,7 +149,8 @@ def test_a_second_job_of_one_key_is_stopped_and_not_charged(ana, project, alloca
     job.refresh_from_db()
     assert (job.state, job.native_id) == (JobState.DONE, "1")
     assert liar.works[1].units[0].state is JobState.CANCELLED
-    assert Usage.objects.count() == 1
+    assert Usage.objects.get(elapsed_s__gt=0).job == job
+    assert balance(allocation).spent == job.gpu_ms
 
 
 @pytest.mark.django_db
@@ -204,7 +205,7 @@ def test_a_full_disk_keeps_the_job_until_there_is_room(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(handing.run_directory, "make", no_room)
+        full.setattr(liar, "lay", no_room)
         now = turns(liar, count=2)
     job.refresh_from_db()
     assert (job.state, job.reason) == (JobState.CREATED, "DiskFull")
