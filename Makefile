@@ -4,16 +4,19 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check fmt bench docs setup clean
+.PHONY: help demo test test-slurm-24 check fmt bench docs setup clean
 
 help:  ## Show the commands
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z0-9-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 
 demo: .venv/demo-ready  ## Tell the whole story on this machine, then keep serving (ONCE=1 ends instead)
 	@$(BIN)/uzina-admin demo --folder var/demo $(if $(ONCE),--once) $(if $(FRESH),--fresh)
 
 test: .venv/ready  ## Install and start the real services, run every test on both databases
 	@scripts/test $(TESTS)
+
+test-slurm-24: .venv/ready  ## Ask the contract of a batch system of Slurm 24.11, in a Debian of its own
+	@scripts/test-slurm-24 $(TESTS)
 
 check: .venv/ready  ## Format, lint, types, import contracts, migrations in step, house test, docs
 	@scripts/check

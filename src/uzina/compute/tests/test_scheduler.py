@@ -1,7 +1,6 @@
 """The contract of the Scheduler port, asked of every adapter alike."""
 
 import os
-import sys
 import time
 import uuid
 from dataclasses import replace
@@ -9,13 +8,29 @@ from pathlib import Path
 
 import pytest
 
+from uzina.compute.adapters.commands import LocalCommands, client_environment
 from uzina.compute.adapters.local import LocalScheduler
 from uzina.compute.adapters.slurm import SlurmScheduler
 from uzina.compute.ports import Accepted, Rejected
-from uzina.compute.rules import JobSpec, JobState
+from uzina.compute.rules import AccountStep, JobSpec, JobState
 
 SLURM_CONF = os.environ.get("UZINA_TEST_SLURM_CONF", "")
-KINDS = ["local", *(["slurm"] if SLURM_CONF else [])]
+SLURM_24_CONF = os.environ.get("UZINA_TEST_SLURM_2411_CONF", "")
+SLURM_24_ENTER = os.environ.get("UZINA_TEST_SLURM_2411_ENTER", "")
+CLUSTERS = [*(["slurm"] if SLURM_CONF else []), *(["slurm-24"] if SLURM_24_CONF else [])]
+KINDS = ["local", *CLUSTERS]
+
+
+def on_slurm(kind):
+    """Return the adapter to a real Slurm; 24.11 runs in a folder that commands have to enter."""
+    if kind == "slurm":
+        return SlurmScheduler(slurm_conf=SLURM_CONF, account="uzina", partition="gpu")
+    here = LocalCommands(client_environment(SLURM_24_CONF))
+    return SlurmScheduler(
+        account="uzina",
+        partition="gpu",
+        run=lambda argv, *stdin, **limits: here([SLURM_24_ENTER, *argv], *stdin, **limits),
+    )
 
 
 @pytest.fixture(params=KINDS)
@@ -25,7 +40,13 @@ def scheduler(request, tmp_path):
         return LocalScheduler(
             folder=tmp_path / "scheduler", cpus=2, gpus=2, memory_mb=2000, grace_s=0.3
         )
-    return SlurmScheduler(slurm_conf=SLURM_CONF, account="uzina", partition="gpu")
+    return on_slurm(request.param)
+
+
+@pytest.fixture(params=CLUSTERS)
+def cluster(request):
+    """A real Slurm, which has accounts."""
+    return on_slurm(request.param)
 
 
 @pytest.fixture
@@ -122,7 +143,7 @@ def test_the_environment_is_the_jobs_own_and_names_its_gpus(scheduler, run_dir, 
 
 def test_words_of_a_command_arrive_as_they_were_written(scheduler, run_dir):
     words = ("a b", "$HOME", "`id`", "'", '"', "\\", "*", "", "\n")
-    command = (sys.executable, "-c", "import sys; print(ascii(sys.argv[1:]))", *words)
+    command = ("python3", "-c", "import sys; print(ascii(sys.argv[1:]))", *words)
     job = submitted(scheduler, replace(script(""), command=command), run_dir)
     wait_for(scheduler, job, JobState.DONE)
 
@@ -274,3 +295,176 @@ def test_the_inventory_counts_what_runs(scheduler, run_dir):
     assert sum(node.gpus_used for node in nodes) == 2
     assert sum(node.cpus_used for node in nodes) >= 1
     assert all(node.cpus >= 2 and node.memory_mb > 0 for node in nodes)
+
+
+def test_an_array_is_one_job_whose_tasks_are_measured_each_by_itself(scheduler, run_dir):
+    text = "[ $SLURM_ARRAY_TASK_ID != 3 ] || exit 4"
+    job = submitted(scheduler, script(text, array="1-3%2"), run_dir)
+
+    sight = wait_for(scheduler, job, JobState.FAILED)
+
+    assert (sight.exit_code, sight.reason) == (4, "NonZeroExitCode")
+    [found] = scheduler.find(job[1], since_s=now_s() - 60)
+    assert (found.native_id, found.state) == (job[0], JobState.FAILED)
+    rows = usage_of_key(scheduler, job[1], count=3)
+    assert sorted(row.native_id for row in rows) == [f"{job[0]}_{task}" for task in (1, 2, 3)]
+    assert scheduler.status([job], since_s=now_s() - 60).jobs == (sight,)
+
+
+def usage_of_key(scheduler, key, *, count, seconds=60):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        page = scheduler.usage(since_s=now_s() - 600)
+        rows = {row.native_id: row for row in page.rows if row.key == key}
+        if len(rows) >= count:
+            return list(rows.values())
+        time.sleep(0.1)
+    msg = f"{len(rows)} of {count} rows of {key} came"
+    raise AssertionError(msg)
+
+
+def test_what_a_job_used_and_for_whom_is_told(scheduler, run_dir):
+    job = submitted(scheduler, script("for i in $(seq 150000); do :; done; sleep 2"), run_dir)
+    wait_for(scheduler, job, JobState.DONE)
+
+    [row] = usage_of(scheduler, job)
+    assert row.partition in {"local", "gpu"}
+    assert row.user
+    assert "Contract test" in row.name or "contract-test" in row.name
+    assert (row.memory_mb, row.suspended_s) == (100, 0)
+    assert row.account == ("uzina" if scheduler.has_accounts else "")
+    effort = scheduler.efforts([job[0], "99999999"])
+    assert set(effort) == {job[0]}
+    assert effort[job[0]].cpu_s > 0
+    assert effort[job[0]].energy_j is None
+
+
+def test_the_parts_answer_and_a_well_set_site_has_no_finding(scheduler):
+    health = scheduler.health()
+
+    assert (health.is_controller_up, health.is_accounting_up) == (True, True)
+    assert health.version
+    assert abs(health.skew_s) < 5
+    assert health.findings == ()
+
+
+def test_partitions_and_queue_are_told_with_the_machines(scheduler, run_dir):
+    job = submitted(scheduler, script("sleep 300", gpus=1), run_dir)
+    wait_for(scheduler, job, JobState.RUNNING)
+
+    seen = scheduler.inventory()
+    scheduler.cancel([job[0]])
+    wait_for(scheduler, job, JobState.CANCELLED)
+
+    [default] = [one for one in seen.partitions if one.is_default]
+    assert default.is_up
+    assert {node.partition for node in seen.nodes} == {one.name for one in seen.partitions}
+    [queue] = [one for one in seen.queue if one.partition == default.name]
+    assert queue.jobs_running >= 1
+
+
+def test_without_accounts_nothing_is_seen_and_every_change_refused(tmp_path):
+    local = LocalScheduler(folder=tmp_path, cpus=1, gpus=0, memory_mb=100)
+    assert (local.has_accounts, local.limits()) == (False, ())
+    assert len(local.apply([AccountStep("block", "a"), AccountStep("block", "b")])) == 2
+
+
+def account(cluster, name):
+    return next((one for one in cluster.limits() if one.name == name), None)
+
+
+@pytest.fixture
+def names():
+    """Names of accounts that no test used before."""
+    mark = uuid.uuid4().hex[:10]
+    return [f"uz-{mark}-{number}" for number in range(4)]
+
+
+def test_accounts_are_made_with_limits_and_users_and_read_back(cluster, names):
+    a, b, c, d = names
+    step = AccountStep
+    made = [step("add_account", name, parent="uzina") for name in names]
+    limits = [
+        step("limit", name, gpu_min=at, billing_min=at * 1000) for at, name in enumerate(names)
+    ]
+    users = [step("add_user", name, users=frozenset({"root", "daemon"})) for name in (a, b)]
+    change = [step("block", c), step("block_user", b, users=frozenset({"daemon"}))]
+
+    assert cluster.apply([*made, *limits, *users, *change]) == ()
+
+    seen = {one.name: one for one in cluster.limits() if one.name in names}
+    assert [(seen[name].gpu_min, seen[name].billing_min) for name in names] == [
+        (0, 0), (1, 1000), (2, 2000), (3, 3000),
+    ]  # fmt: skip
+    assert seen[a].users == seen[b].users == {"root", "daemon"}
+    assert (seen[a].blocked_users, seen[b].blocked_users) == (frozenset(), {"daemon"})
+    assert [seen[name].is_blocked for name in names] == [False, False, True, False]
+    assert {one.parent for one in seen.values()} == {"uzina"}
+
+    assert (
+        cluster.apply(
+            [
+                step("limit", d, gpu_min=None, billing_min=7),
+                step("unblock_user", b, users=frozenset({"daemon"})),
+                step("unblock", c),
+            ]
+        )
+        == ()
+    )
+    seen = {one.name: one for one in cluster.limits() if one.name in names}
+    assert (seen[d].gpu_min, seen[d].billing_min) == (None, 7)
+    assert (seen[b].blocked_users, seen[c].is_blocked) == (frozenset(), False)
+
+
+def test_what_cannot_be_done_is_refused_in_words_and_leaves_nothing(cluster, names):
+    a, b, _c, _d = names
+
+    refused = cluster.apply(
+        [
+            AccountStep("add_account", a, parent=f"{a}-none"),
+            AccountStep("limit", b, gpu_min=5),
+            AccountStep("block", b),
+        ]
+    )
+
+    assert [one.partition(":")[0] for one in refused] == [
+        f"limit {b}", f"add_account {a}", f"block {b}",
+    ]  # fmt: skip
+    assert account(cluster, a) is None
+    assert account(cluster, b) is None
+
+
+def test_a_blocked_account_takes_no_job_and_an_open_one_is_charged(cluster, names, run_dir):
+    name = names[0]
+    cluster.apply(
+        [
+            AccountStep("add_account", name, parent="uzina"),
+            AccountStep("limit", name, gpu_min=60, billing_min=600_000),
+            AccountStep("add_user", name, users=frozenset({"root"})),
+            AccountStep("block", name),
+        ]
+    )
+    cluster.lay(run_dir, {}, user="")
+    work = script("sleep 1", gpus=1)
+    answer = cluster.submit(work, key=new_key(), run_dir=run_dir, user="", account=name)
+    assert isinstance(answer, Rejected)
+
+    cluster.apply([AccountStep("unblock", name)])
+    key = new_key()
+    answer = cluster.submit(work, key=key, run_dir=run_dir, user="", account=name)
+    assert isinstance(answer, Accepted)
+    wait_for(cluster, (answer.native_id, key), JobState.DONE)
+    [row] = usage_of(cluster, (answer.native_id, key))
+    assert (row.account, row.user) == (name, "root")
+
+
+def test_jobs_submitted_past_the_portal_are_measured_too(cluster, run_dir):
+    ran = cluster.run(
+        ["sbatch", "--parsable", "-J", "by hand", "-A", "uzina", "-t1", "--mem=50M", "-o/dev/null"],
+        "#!/bin/bash\ntrue\n",
+    )
+    native_id = ran.stdout.strip()
+    assert native_id.isdigit()
+
+    [row] = usage_of(cluster, (native_id, ""))
+    assert (row.account, row.name) == ("uzina", "by hand")
