@@ -76,7 +76,8 @@ def examine() -> list[Finding]:
                 else f"Slurm's commands are missing: {', '.join(missing)}",
             )
         )
-        findings += _site()
+        if not missing:
+            findings += _site()
     return findings
 
 

@@ -1,6 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from django.db import connection
 
+from uzina.compute import queries as compute
+from uzina.compute.adapters.local import LocalScheduler
+from uzina.compute.models import Drift
+from uzina.compute.ports import Health
+from uzina.compute.rules import Finding
 from uzina.core.db import acting
 from uzina.core.log import log
 from uzina.core.models import LogEntry, Promise
@@ -74,14 +81,51 @@ def test_doctor_says_what_the_installation_runs_on(capsys):
 
 
 def test_doctor_says_when_slurm_is_configured_and_not_there(settings, monkeypatch):
-    from dataclasses import replace
-
     monkeypatch.setattr(doctor.shutil, "which", lambda _name: None)
     settings.UZINA = replace(
         settings.UZINA, scheduler=replace(settings.UZINA.scheduler, kind="slurm")
     )
     bad = [finding.text for finding in doctor.examine() if not finding.is_good]
     assert bad == ["Slurm's commands are missing: sbatch, squeue, sacct, scancel"]
+
+
+def test_reconcile_prints_what_differs_and_fails_while_anything_does(capsys):
+    drift = Drift.objects.create(
+        cluster=compute.cluster(),
+        kind="user",
+        subject="uz-prj-1/eve",
+        finding="extra",
+        theirs="eve",
+        winner="factory",
+        since_at=NOW,
+        seen_at=NOW,
+    )
+    assert main(["reconcile"]) == 1
+    assert (
+        "user uz-prj-1/eve: extra; ours -, theirs eve; factory is right" in capsys.readouterr().out
+    )
+
+    drift.gone_at = NOW
+    drift.save()
+    assert main(["reconcile", "--repair"]) == 0
+    assert "0 differences." in capsys.readouterr().out
+
+
+def test_doctor_says_which_settings_of_the_site_make_budgets_lie(settings, monkeypatch):
+    decay = Finding("decay", "refuse", {"value": "7-00:00:00"})
+    monkeypatch.setattr("shutil.which", lambda _name: "/usr/bin/it")
+    monkeypatch.setattr(
+        LocalScheduler, "health", lambda _self: Health(True, True, "22.05", 0.0, (decay,))
+    )
+    monkeypatch.setattr(
+        doctor.adapters, "scheduler", lambda: LocalScheduler.__new__(LocalScheduler)
+    )
+    settings.UZINA = replace(
+        settings.UZINA, scheduler=replace(settings.UZINA.scheduler, kind="slurm")
+    )
+    bad = [finding.text for finding in doctor.examine() if not finding.is_good]
+    assert len(bad) == 1
+    assert "Set PriorityDecayHalfLife=0" in bad[0]
 
 
 def test_the_worker_does_what_is_due_and_ends_when_idle(monkeypatch):
