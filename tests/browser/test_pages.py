@@ -50,6 +50,7 @@ def pages_of(story: Story) -> dict[str, list[str]]:
         ],
         "lead": [
             "/", "/projects/", f"/projects/{project}/", "/allocations/",
+            "/clusters/", f"/projects/{project}/history/",
             f"/allocations/{allocation}/", "/jobs/", "/jobs/new/", f"/jobs/{facts['jobs'][0]}/",
             f"/jobs/{facts['jobs'][1]}/", f"/datasets/{facts['corpus'].partition('@')[0]}/",
             f"/datasets/{facts['data'].partition('@')[0]}/", "/runs/", "/runs/new/",

@@ -83,6 +83,7 @@ def job(request: SignedIn, code: str) -> HttpResponse:
     spec = rules.parse_spec(found.spec)
     run_dir = queries.run_dir(found)
     context = _live(found, now=now()) | {
+        "standing": queries.standing(now=now()) if found.is_open else None,
         "spec": spec,
         "command": _program(spec),
         "may_cancel": access.may_cancel(request.user, found),
