@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +11,9 @@ from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.models import Cluster, SiteAccount
 from uzina.compute.ports import Scheduler, SchedulerDown
 from uzina.compute.rules import AccountSeen
+from uzina.compute.tasks import watching
 from uzina.ledger import queries as ledger
 from uzina.ledger.queries import ProjectHours
-
-WEEK = timedelta(days=7)
 
 
 def reconcile(*, now: datetime) -> None:
@@ -26,10 +25,11 @@ def reconcile(*, now: datetime) -> None:
 
 
 def repair(*, kinds: Sequence[str], now: datetime) -> None:
-    """Put right what an operator asked for."""
+    """Put right what an operator asked for; totals by reading the usage of a week again."""
     put_right(kinds=kinds, now=now)
     if "total" in kinds:
-        reread(now=now)
+        watching.sweep(now=now)
+        compare_totals(now=now)
 
 
 def put_right(*, kinds: Collection[str], now: datetime) -> None:
@@ -130,19 +130,6 @@ def compare_totals(*, now: datetime) -> None:
     """Compare what was measured of each project with what the ledger booked."""
     cluster = queries.cluster()
     actions.note_totals(cluster, differences=queries.total_differences(cluster), now=now)
-
-
-def reread(*, now: datetime) -> None:
-    """Read the usage of the last week again: what is kept stays, what is missing is booked."""
-    cluster = queries.cluster()
-    since = now - WEEK
-    try:
-        page = adapters.scheduler().usage(since_s=int(since.timestamp()))
-    except SchedulerDown as down:
-        actions.note_silence(cluster, detail=str(down), now=now)
-        return
-    actions.measure(cluster, page=page, now=now)
-    compare_totals(now=now)
 
 
 def accounts_changed(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
