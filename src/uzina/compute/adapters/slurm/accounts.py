@@ -245,14 +245,14 @@ def _limit(steps: list[AccountStep], cluster: str, parents: Mapping[str, str]) -
                 yield _modify("limit", names, cluster, f"GrpTRESMins={minutes}")
         return
     by_parent = sorted(steps, key=lambda step: (parents[step.account], step.account))
-    for some in _portions(by_parent, MOST_NAMES):
+    for portion in _portions(by_parent, MOST_NAMES):
         lines = [f"Cluster - '{cluster}'"]
-        for parent, group in groupby(some, key=lambda step: parents[step.account]):
+        for parent, group in groupby(portion, key=lambda step: parents[step.account]):
             lines.append(f"Parent - '{parent}'")
             lines += [f"Account - '{step.account}':GrpTRESMins={_minutes(step)}" for step in group]
         yield Order(
             ("sacctmgr", "-i", "load", "/dev/stdin"),
-            about=f"limit {_few([step.account for step in some])}",
+            about=f"limit {_few([step.account for step in portion])}",
             stdin="\n".join([*lines, ""]),
         )
 

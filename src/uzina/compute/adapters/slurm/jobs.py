@@ -15,7 +15,7 @@ from uzina.compute.rules import ENDED, JobState, Sight
 QUEUE_FIELDS = "%i|%T|%r|%V|%S|%e|%j"
 RECORD_FIELDS = (
     "JobID,State,ExitCode,Submit,Start,End,ElapsedRaw,NNodes,AllocTRES,ConsumedEnergyRaw,"
-    "Account,User,Partition,JobName"
+    "Account,User,Partition,JobIDRaw,JobName"
 )
 EFFORT_FIELDS = "JobID,TotalCPU,MaxRSS,ConsumedEnergyRaw"
 TERMINAL = "CA,CD,F,TO,NF,OOM,PR,BF,DL,RQ"
@@ -167,7 +167,7 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
         if len(parts) != RECORD_FIELDS.count(",") + 1 or not parts[3].isdigit():
             continue
         native_id, words, code, submitted, started, ended, elapsed, nodes, tres, energy = parts[:10]
-        account, user, partition, name = parts[10:]
+        account, user, partition, run_id, name = parts[10:]
         word, key = (words.split() or [""])[0], key_of(name)
         allocated = _tres(tres)
         start_s, end_s = _number(started), _number(ended)
@@ -203,6 +203,7 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
                 account=account,
                 user=user,
                 partition=partition,
+                run_id=run_id,
             )
         yield row, sight if key else None
 

@@ -22,6 +22,7 @@ from uzina.compute.ports import (
     Effort,
     Health,
     Inventory,
+    PartitionSeen,
     Rejected,
     SchedulerDown,
     SchedulerRefused,
@@ -77,9 +78,11 @@ class SlurmScheduler:
     def health(self) -> Health:
         """Return what answers, the version, the clock and what the site's preflight found."""
         began_s = time.time()
-        settings = self._try(site.config_argv(), site.read_config, {})
+        nothing: Mapping[str, str] = {}
+        no_partitions: tuple[PartitionSeen, ...] = ()
+        settings = self._try(site.config_argv(), site.read_config, nothing)
         ours_s = (began_s + time.time()) / 2
-        partitions = self._try(site.partitions_argv(), site.read_partitions, ())
+        partitions = self._try(site.partitions_argv(), site.read_partitions, no_partitions)
         is_counted = self._try(accounts.cluster_argv(), bool, default=False)
         skew_s = round(int(settings["now"]) + 0.5 - ours_s, 1) if "now" in settings else None
         down = [

@@ -104,7 +104,7 @@ def read_queue(text: str) -> tuple[QueueSeen, ...]:
 
 def read_config(text: str) -> Mapping[str, str]:
     """Read `scontrol show config`: name to value. "now" is the controller's time."""
-    settings = {}
+    settings: dict[str, str] = {}
     for line in text.splitlines():
         name, equals, value = line.partition("=")
         if equals and name.strip():
