@@ -102,7 +102,7 @@ class Text:
     made_s: float = 0.0
 
     def __call__(
-        self, argv: Sequence[str], stdin: str = "", *, timeout_s: float | None = None
+        self, argv: Sequence[str], stdin: str | bytes = "", *, timeout_s: float | None = None
     ) -> Any:
         """Answer the questions of the adapter; count its orders."""
         del stdin, timeout_s
@@ -247,7 +247,7 @@ def obey(text: Text, steps: Sequence[Any]) -> None:
 
     none: frozenset[str] = frozenset()
     for step in steps:
-        one = text.accounts.get(step.account)
+        one: Any = text.accounts.get(step.account)
         if step.verb == "add_account":
             text.accounts[step.account] = AccountSeen(
                 step.account, PARENT, none, none, None, None, 0, 0, is_blocked=False
