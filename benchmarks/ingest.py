@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SERVICE = ROOT / "tests" / "services" / "slurm.py"
 ACCOUNTS = 40
+GOAL = 1.5
 COPY = """
 INSERT INTO uzina_job_table ({columns})
 SELECT {values} FROM seq_1_to_{count}, (SELECT * FROM uzina_job_table LIMIT 1) AS one
@@ -291,8 +292,10 @@ def report(found: dict[str, object]) -> None:
         key = name.lower()
         result[f"{key}_s"], result[f"{key}_ratio"] = round(total, 2), round(total / alone, 2)
         result[f"{key}_statements_per_1000"] = round(one["statements"], 1)
+    worst = max(value for name, value in result.items() if name.endswith("_ratio"))
+    verdict = "reached" if worst <= GOAL else "not reached here"
     print(
-        "\nThe goal is 1.5 × the time of sacct. A page of 4,000 new records takes "
+        f"\nThe goal is 1.5 × the time of sacct: {verdict}. A page of 4,000 new records takes "
         f"{4 * found['SQLite']['statements']:.0f} statements.\n"
     )
     print(json.dumps(result))

@@ -173,16 +173,18 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
         start_s, end_s = _number(started), _number(ended)
         if not allocated:
             start_s = None  # refused or cancelled while it waited: sacct may repeat the submit time
-        sight = Sight(
-            native_id=native_id,
-            key=key,
-            state=state_of(word),
-            reason=ENDINGS.get(word, word),
-            submitted_s=int(submitted),
-            started_s=start_s,
-            ended_s=end_s,
-            exit_code=_exit_code(code) if end_s is not None else None,
-        )
+        sight = None
+        if key:
+            sight = Sight(
+                native_id=native_id,
+                key=key,
+                state=state_of(word),
+                reason=ENDINGS.get(word, word),
+                submitted_s=int(submitted),
+                started_s=start_s,
+                ended_s=end_s,
+                exit_code=_exit_code(code) if end_s is not None else None,
+            )
         row = None
         if end_s is not None and word in MEASURED:
             row = UsageRow(
@@ -205,7 +207,7 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
                 partition=partition,
                 run_id=run_id,
             )
-        yield row, sight if key else None
+        yield row, sight
 
 
 def _suspended_s(started_s: int | None, ended_s: int, elapsed_s: int | None) -> int:
