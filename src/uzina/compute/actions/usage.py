@@ -75,9 +75,11 @@ def _measure(
 
 
 def row_key(cluster: Cluster, row: UsageRow) -> str:
-    """Return what makes a run that run: ids are reused, runs are repeated."""
+    """Return what makes a run that run: ids are reused, runs are repeated, and a task of an array
+    is told without its array at first.
+    """
     started = "-" if row.started_s is None else row.started_s
-    return f"{cluster.slug}/{row.native_id}/{row.submitted_s}/{started}"[:160]
+    return f"{cluster.slug}/{row.run_id or row.native_id}/{row.submitted_s}/{started}"[:160]
 
 
 def _is_done(row: UsageRow, before: Mapping[str, Any] | None) -> bool:
@@ -106,6 +108,8 @@ def _figures(row: UsageRow) -> tuple[Any, ...]:
         row.state[:24],
         row.account[:64],
         row.partition[:80],
+        _text(row.native_id, 40),
+        _text(row.name, 200),
     )
 
 
@@ -204,13 +208,14 @@ class _Piece:
     def _line(self, key: str, row: UsageRow) -> "_Line | None":
         """Return where a measurement belongs and what it costs, and add that to what is charged.
 
-        None for a job whose hand-over is not noted yet: it comes again, and is its job's then. And
+        None for a job whose hand-over is not noted yet, and for what may be a task of an array that
+        is told as a job of its own for a moment: it comes again, and is its job's then. And
         None where it is kept as it is, and there is still nothing to book it on.
         """
         before = self.kept.get(key)
         job = self.jobs.get(row.key) if row.key else None
         if job is not None and not _is_of(job, row):
-            if not job.native_id:
+            if not job.native_id or (job.tasks > 1 and job.settled_at is None):
                 return None
             job = None
         line = _Line(key, row, revision=before["revision"] + 1 if before else 0)
@@ -218,6 +223,10 @@ class _Piece:
         change = (line.gpu_ms or 0) - ((before["gpu_ms"] or 0) if before else 0)
         if job is not None:
             line.job, line.project, line.allocation = job.pk, job.project_id, job.allocation_id
+            if before and before["job"] is None and before["allocation"] and before["gpu_ms"]:
+                # Booked by itself before it was told whose it is: that is taken back.
+                self._add(line, ("allocation", before["allocation"]), -before["gpu_ms"])
+                change = line.gpu_ms or 0
             if job.settled_at is not None and change:
                 self._add(line, ("job", job.pk), change)
             return line

@@ -335,6 +335,21 @@ def test_an_array_is_settled_when_all_its_tasks_are_measured(project, hours, acc
     assert job.gpu_ms == booked() == (2 * 10 + 1 + 10) * 1000
 
 
+def test_a_task_that_is_told_as_a_job_of_its_own_for_a_moment_is_charged_once(
+    project, hours, account, ana
+):
+    job = ended(handed_over(project, ana))
+    Job.objects.filter(pk=job.pk).update(tasks=2)
+    first = ours(job, "70_0", run_id="71")
+    assert settled(job, first, ours(job, "72", run_id="72")).settled_at is None
+    assert booked() == 0
+
+    job = settled(job, first, ours(job, "70_1", run_id="72"))
+
+    assert job.gpu_ms == booked() == 20_000
+    assert Usage.objects.count() == 2
+
+
 def test_a_task_that_accounting_lost_does_not_keep_the_hours_for_ever(project, hours, account, ana):
     job = ended(handed_over(project, ana))
     Job.objects.filter(pk=job.pk).update(tasks=2)
