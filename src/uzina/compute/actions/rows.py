@@ -24,7 +24,7 @@ def write(rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows of FIELDS, instants given by stamper() or moment(). One statement."""
     quote = connection.ops.quote_name
     columns = ", ".join(
-        quote(Usage._meta.get_field(name).column)  # type: ignore[union-attr] # noqa: SLF001
+        quote(Usage._meta.get_field(name).column)  # type: ignore[union-attr, arg-type] # noqa: SLF001
         for name in FIELDS
     )
     table = quote(Usage._meta.db_table)  # noqa: SLF001 - Django's documented door to both names

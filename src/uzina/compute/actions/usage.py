@@ -237,12 +237,11 @@ class _Piece:
         elif line.project is not None and row.started_s is not None:
             change = line.gpu_ms or 0
             line.allocation = self.room.choose(line.project, row.started_s, change)
-        is_where_it_was = before and (line.project, line.allocation) == (
-            before["project"],
-            before["allocation"],
-        )
-        if is_where_it_was and _is_same(row, before):
-            return None
+        if before is not None:
+            is_where_it_was = line.project == before["project"]
+            is_where_it_was &= line.allocation == before["allocation"]
+            if is_where_it_was and _is_same(row, before):
+                return None
         if line.allocation is not None and change:
             self.room.take(line.allocation, change)
             self._add(line, ("allocation", line.allocation), change)

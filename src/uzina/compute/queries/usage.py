@@ -30,7 +30,7 @@ from uzina.people.models import Project
 
 FIGURES = (
     *("ended_at", "elapsed_s", "nodes", "cpus", "gpus", "memory_mb", "energy_j"),
-    *("state", "account", "partition"),
+    *("state", "account", "partition", "native_id", "name"),
 )
 """What makes a measurement another one when it comes again."""
 
@@ -124,8 +124,14 @@ def restated(
         price = prices.at(row["partition"], int(row["started_at"].timestamp()))
         cost = rules.cost(price, **{name: row[name] for name in figures})
         if cost != row["gpu_ms"]:
-            head = (row[name] for name in columns[:4])
-            yield Restated(*head, gpu_ms=cost, difference=cost - row["gpu_ms"])
+            yield Restated(
+                pk=row["pk"],
+                job=row["job"],
+                project=row["project"],
+                allocation=row["allocation"],
+                gpu_ms=cost,
+                difference=cost - row["gpu_ms"],
+            )
 
 
 @dataclass(frozen=True)
