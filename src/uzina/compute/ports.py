@@ -58,6 +58,8 @@ class UsageRow:
     native_id   the cluster's text: "123", a task of an array "123_4", a part of a
                 heterogeneous job "123+1"
     key         ours; "" for a job that was submitted past the portal
+    run_id      the cluster's own number of the run, "" where it has no other than native_id: a task
+                of an array is told as a job of its own for a moment, "14" before "12_1"
     started_s   None for a job that ended without having run
     suspended_s for how long it was suspended meanwhile, which is not counted
     energy_j    joules by the cluster's own counter; None where it has none
@@ -80,6 +82,7 @@ class UsageRow:
     memory_mb: int = 0
     energy_j: int | None = None
     suspended_s: int = 0
+    run_id: str = ""
 
     @property
     def elapsed_s(self) -> int:

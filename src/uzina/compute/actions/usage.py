@@ -222,14 +222,23 @@ class _Piece:
         line.gpu_ms = self._cost(row)
         change = (line.gpu_ms or 0) - ((before["gpu_ms"] or 0) if before else 0)
         if job is not None:
-            line.job, line.project, line.allocation = job.pk, job.project_id, job.allocation_id
-            if before and before["job"] is None and before["allocation"] and before["gpu_ms"]:
-                # Booked by itself before it was told whose it is: that is taken back.
-                self._add(line, ("allocation", before["allocation"]), -before["gpu_ms"])
-                change = line.gpu_ms or 0
-            if job.settled_at is not None and change:
-                self._add(line, ("job", job.pk), change)
+            self._of_job(line, job, before, change)
             return line
+        return self._direct(line, before, change)
+
+    def _of_job(self, line: _Line, job: Job, before: Mapping[str, Any] | None, change: int) -> None:
+        """Give a measurement to a job; charge its change where the job is settled already."""
+        line.job, line.project, line.allocation = job.pk, job.project_id, job.allocation_id
+        if before and before["job"] is None and before["allocation"] and before["gpu_ms"]:
+            # Booked by itself before it was told whose it is: that is taken back.
+            self._add(line, ("allocation", before["allocation"]), -before["gpu_ms"])
+            change = line.gpu_ms or 0
+        if job.settled_at is not None and change:
+            self._add(line, ("job", job.pk), change)
+
+    def _direct(self, line: _Line, before: Mapping[str, Any] | None, change: int) -> _Line | None:
+        """Give a measurement to its account's project; None where that changes nothing."""
+        row = line.row
         line.project = before["project"] if before and before["project"] else None
         line.project = line.project or self.projects.get(row.account)
         if before and before["allocation"]:

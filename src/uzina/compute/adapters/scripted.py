@@ -165,6 +165,8 @@ class ScriptedScheduler(BatchSystem):
                 row = record.row
                 if record.right_s > self.clock:
                     row = replace(row, ended_s=max(record.wrong_end_s, row.started_s or 0))
+                if record.array_s > self.clock:
+                    row = replace(row, native_id=row.run_id)
                 rows += [row] * (2 if self.draw("twice") else 1)
         if self.draw("shuffled"):
             self.chance.shuffle(rows)

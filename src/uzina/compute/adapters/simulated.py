@@ -21,6 +21,7 @@ FAULTS = (
     "gone",  # an ended job leaves the queue at once
     "late",  # its record comes late
     "wrong",  # its record comes with a wrong end and is revised later
+    "bare",  # the task of an array is told as a job of its own at first
     "twice",  # a record is told twice in one answer
     "shuffled",  # records are told in no order
     "lost_write",  # a change of accounts is said to be made and is not
@@ -43,6 +44,7 @@ class Unit:
     """What starts and ends by itself: a job, or one task of an array. word: how it ended."""
 
     native_id: str
+    run_id: str
     work_s: int
     submitted_s: int
     state: JobState = JobState.QUEUED
@@ -77,12 +79,15 @@ class Work:
 
 @dataclass
 class Record:
-    """One life of a unit in the accounting: known from known_s on, and wrong until right_s."""
+    """One life of a unit in the accounting: known from known_s on, with a wrong end until right_s,
+    without its array until array_s.
+    """
 
     row: UsageRow
     known_s: int
     right_s: int
     wrong_end_s: int
+    array_s: int
 
 
 @dataclass
@@ -193,7 +198,12 @@ class BatchSystem:
         work.native_id = str(self.next_id)
         self.next_id += len(lasts)
         work.units = [
-            Unit(f"{work.native_id}_{number}" if is_array else work.native_id, last_s, self.clock)
+            Unit(
+                f"{work.native_id}_{number}" if is_array else work.native_id,
+                str(int(work.native_id) + number),
+                last_s,
+                self.clock,
+            )
             for number, last_s in enumerate(lasts)
         ]
         self.works.append(work)
@@ -263,10 +273,12 @@ class BatchSystem:
             user=work.user,
             partition="gpu",
             memory_mb=0 if unit.started_s is None else work.memory_mb,
+            run_id=unit.run_id,
         )
         known_s = self.clock + (LATE_S if self.draw("late") else 0)
         right_s = known_s + (REVISED_S if row.elapsed_s and self.draw("wrong") else 0)
         wrong_end_s = row.ended_s + self.chance.choice((-1, 7)) if right_s > known_s else 0
-        self.records.append(Record(row, known_s, right_s, wrong_end_s))
+        array_s = known_s + (REVISED_S if self.draw("bare") else 0)
+        self.records.append(Record(row, known_s, right_s, wrong_end_s, array_s))
         if work.account in self.accounts:
             self.accounts[work.account].counted_s += row.elapsed_s * row.gpus

@@ -261,7 +261,7 @@ def record(**changes):
     fields = {
         "id": "9", "state": "COMPLETED", "code": "0:0", "submit": "100", "start": "101",
         "end": "102", "elapsed": "1", "nodes": "1", "tres": "cpu=1,gres/gpu=1", "energy": "",
-        "account": "a", "user": "u", "partition": "p", "name": "x.k",
+        "account": "a", "user": "u", "partition": "p", "run": "9", "name": "x.k",
     }  # fmt: skip
     return "|".join((fields | changes).values())
 

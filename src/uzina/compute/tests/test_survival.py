@@ -19,10 +19,11 @@ from django.test import override_settings
 
 from uzina.compute import actions as compute
 from uzina.compute import adapters, queries, rules
+from uzina.compute.actions.usage import row_key
 from uzina.compute.adapters.scripted import ScriptedScheduler
 from uzina.compute.adapters.simulated import FAULTS, Account, Unit, Work
 from uzina.compute.models import Drift, Job, SiteAccount, Usage
-from uzina.compute.rules import ENDED
+from uzina.compute.rules import ENDED, JobState
 from uzina.compute.tasks import handing
 from uzina.compute.tests.conftest import HOUR
 from uzina.core import agenda
@@ -274,16 +275,12 @@ class World:
         )
         assert ended == Counter(Job.objects.values_list("code", flat=True))
         assert Job.objects.count() == self.submitted
-        rows = {
-            (row.native_id, row.submitted_s, row.started_s): row for row in self.cluster.truth()
-        }
+        rows = {row_key(queries.cluster(), row): row for row in self.cluster.truth()}
         assert len(rows) == len(self.cluster.truth())
-        kept = {  # of each run the latest revision
-            (one.native_id, epoch(one.submitted_at), epoch(one.started_at)): one
-            for one in Usage.objects.order_by("revision")
-        }
-        assert {key: one.elapsed_s for key, one in kept.items()} == {
-            key: row.elapsed_s for key, row in rows.items()
+        # Of each run the latest revision.
+        kept = {one.row_key: one for one in Usage.objects.order_by("revision")}
+        assert {key: (one.native_id, one.elapsed_s) for key, one in kept.items()} == {
+            key: (row.native_id, row.elapsed_s) for key, row in rows.items()
         }
         truth = defaultdict(int)
         for row in rows.values():
@@ -299,8 +296,8 @@ class World:
 
 
 def epoch(moment):
-    """Return an instant as an epoch second, None as None."""
-    return None if moment is None else int(moment.timestamp())
+    """Return an instant as an epoch second."""
+    return int(moment.timestamp())
 
 
 def cost(row):
@@ -387,3 +384,60 @@ def test_whatever_happens_the_books_come_to_what_really_ran(live, chunk):
     # A test that draws nothing proves nothing.
     assert happened.keys() == DRAWN.keys()
     assert deaths > 0
+
+
+@pytest.fixture
+def world(ana, funded, monkeypatch):
+    """A factory to which nothing happens by itself."""
+    config = settings.UZINA
+    scheduler = replace(config.scheduler, accounts="project", account="uzina", repair="auto")
+    monkeypatch.setattr(handing, "LOOK_AGAIN_S", 0.0)
+    with override_settings(UZINA=replace(config, scheduler=scheduler)):
+        world = World(1, ana, funded)
+        world.cluster.skew_s, world.cluster.clock = 0, epoch(NOW)
+        monkeypatch.setattr(adapters, "scheduler", lambda: world.cluster)
+        yield world
+
+
+@pytest.mark.django_db
+def test_tasks_of_an_array_told_without_it_at_first_are_booked_once(world):
+    """Seen with Slurm 22.05: two tasks of array 12 were told as 14 and 15, then as 12_1 and 12_2."""
+    world.cluster.odds = {"bare": 1.0}
+    for account in world.accounts:
+        world.cluster.submit_past(account=account, gpus=1, work_s=5, limit_s=60, tasks=3)
+    world._pass(40)
+    world.work()
+    assert {one.native_id for one in Usage.objects.all()}.isdisjoint({"1_0", "4_0"})
+
+    world.calm()
+    world.check()
+    assert Usage.objects.filter(native_id__contains="_", revision=1).count() == 6
+
+
+@pytest.mark.django_db
+def test_what_an_hour_of_wrong_clock_hid_is_found_by_the_sweep(world):
+    world.cluster.skew_s, world.cluster.clock = -3600, epoch(NOW) - 3600
+    for _time in range(3):
+        world.cluster.submit_past(account=world.accounts[0], gpus=1, work_s=5, limit_s=60)
+        world.cluster.odds = {"late": 1.0, "wrong": 1.0}
+        world.while_()
+        world.work()
+    world.calm()
+    world.check()
+
+
+@pytest.mark.django_db
+def test_a_job_that_the_controller_took_and_forgot_before_it_answered_runs_once(world):
+    """Seed 120 of the first two hundred: its queue was lost together with the answer."""
+    world.cluster.odds = {"lost_reply": 1.0}
+    world.submit()
+    world.work()
+    job = Job.objects.get()
+    assert (job.state, job.reason) == (JobState.CREATED, "Uncertain")
+    world.cluster.lose_state()
+
+    world.calm()
+    world.check()
+
+    first, second = world.cluster.of_key(job.native_key)
+    assert (first.is_lost, second.is_lost) == (True, False)
