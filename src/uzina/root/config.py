@@ -131,9 +131,9 @@ class SchedulerConfig:
     )
     usage_overlap_s: int = doc("Seconds by which looks at the accounting overlap.", 3600)
     repair: Literal["ask", "auto"] = doc(
-        "What to do when accounts and limits on the cluster differ. ask: show it; auto: put it "
-        "right.",
-        "ask",
+        "What to do when an account or a user on the cluster is missing or unknown here. auto: put "
+        "it right, deleting nothing; ask: show it and wait for an operator. Limits are always kept.",
+        "auto",
     )
 
 

@@ -40,7 +40,12 @@ def begin_attempt(job: Job, *, now: datetime) -> Turn:
 
 def is_surely_here(job: Job) -> bool:
     """Tell whether no attempt is under way and none can have reached the cluster."""
-    return job.attempts == 0 or job.reason in {"SchedulerDown", "DiskFull", "Dependency"}
+    return job.attempts == 0 or job.reason in {
+        "SchedulerDown",
+        "DiskFull",
+        "Dependency",
+        "NoAccountYet",
+    }
 
 
 @action

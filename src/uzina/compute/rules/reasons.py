@@ -73,6 +73,10 @@ REASONS = {
     "SystemFailure": _("The cluster failed. These hours are not charged."),
     "None": "",
     "HandOver": _("It is being handed over to the cluster."),
+    "NoAccountYet": _(
+        "The cluster does not know the project's account, or you in it, yet. It is being made; the "
+        "job is kept and will be handed over then."
+    ),
     "SchedulerDown": _(
         "The cluster did not answer. The job is kept and will be handed over when it does."
     ),

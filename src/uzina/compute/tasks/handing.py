@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import connections
@@ -28,6 +28,8 @@ after another, 137 to 142 with four, hardly more with eight."""
 SLOW_NICE = 10_000
 """How far jobs step back whose allocation nears its end, where the call says "slow". Slurm takes
 up to 2,147,483,645 (sbatch(1)); sites weigh fair share, age and size in thousands."""
+ACCOUNT_WITHIN = timedelta(minutes=10)
+"""How long a new project's account, or a new member in it, may take to appear on the cluster."""
 LOOK_AGAIN_S = 2.0
 """A hung controller may show a job a moment after it broke off: look twice before a retry."""
 
@@ -140,12 +142,20 @@ def _note(job: Job, answer: Answer, *, now: datetime) -> None:
     match answer:
         case Accepted(native_id, submitted_s):
             actions.accept(job, native_id=native_id, submitted_s=submitted_s, now=now)
+        case Rejected(reason) if _waits_for_account(job, reason, now=now):
+            actions.postpone(job, reason="NoAccountYet", detail=reason, now=now)
         case Rejected(reason):
             actions.reject(job, reason="Rejected", detail=reason, now=now)
         case Unknown(detail):
             actions.postpone(job, reason="Uncertain", detail=detail, now=now)
         case SchedulerDown():
             actions.postpone(job, reason="SchedulerDown", detail=str(answer), now=now)
+
+
+def _waits_for_account(job: Job, reason: str, *, now: datetime) -> bool:
+    """Tell whether a refusal says only that what we make on the cluster is not there yet."""
+    is_new = now < job.submitted_at + ACCOUNT_WITHIN
+    return bool(job.site_account) and is_new and "Invalid account" in reason
 
 
 def _adopt(cluster: Scheduler, job: Job, *, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from uzina.compute import actions, adapters, queries, tasks
 from uzina.compute.adapters.scripted import ScriptedScheduler
 from uzina.compute.models import Job, Usage
+from uzina.compute.ports import AccountStep, Rejected
 from uzina.compute.rules import ENDED, JobState
 from uzina.compute.tasks import handing
 from uzina.compute.tests.conftest import (
@@ -136,6 +137,39 @@ def test_a_refusal_fails_the_job_with_the_reason_and_gives_its_hours_back(
     assert LogEntry.objects.filter(event="job.ended", subject=job.code).count() == 1
 
 
+NO_ACCOUNT = "Invalid account or account/partition combination specified"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("account", "late", "state"),
+    [
+        ("uz-prj-1", -timedelta(microseconds=1), JobState.CREATED),
+        ("uz-prj-1", timedelta(0), JobState.FAILED),
+        ("", -timedelta(microseconds=1), JobState.FAILED),
+    ],
+)
+def test_a_job_waits_for_an_account_that_is_being_made(
+    ana, project, allocation, lying, account, late, state
+):
+    liar = lying()
+    liar.submit = lambda *_, **__: Rejected(NO_ACCOUNT)
+    job = submit(project, ana)
+    Job.objects.filter(pk=job.pk).update(site_account=account)
+
+    tasks.hand_over(job=job.code, now=job.submitted_at + handing.ACCOUNT_WITHIN + late)
+
+    job.refresh_from_db()
+    assert (job.state, job.detail) == (state, NO_ACCOUNT)
+    if state is JobState.CREATED:
+        assert "is being made" in queries.why(job)
+        del liar.submit
+        liar.apply((AccountStep("add_account", account), AccountStep("add_user", account)))
+        turns(liar, count=60, start=job.submitted_at + handing.ACCOUNT_WITHIN)
+        job.refresh_from_db()
+        assert job.state is JobState.DONE, (job.reason, job.detail)
+
+
 @pytest.mark.django_db
 def test_a_second_job_of_one_key_is_stopped_and_not_charged(ana, project, allocation, lying):
     liar = lying()
@@ -149,7 +183,8 @@ def test_a_second_job_of_one_key_is_stopped_and_not_charged(ana, project, alloca
     job.refresh_from_db()
     assert (job.state, job.native_id) == (JobState.DONE, "1")
     assert liar.works[1].units[0].state is JobState.CANCELLED
-    assert Usage.objects.get(elapsed_s__gt=0).job == job
+    assert Usage.objects.get(job=job).elapsed_s > 0
+    assert not Usage.objects.exclude(job=job).exclude(project=None, transfer=None).exists()
     assert balance(allocation).spent == job.gpu_ms
 
 
