@@ -205,7 +205,7 @@ def row(
     return Job(
         code=code,
         project=project,
-        allocation_id=hold.allocation_id,
+        allocation_id=hold.allocation_id or 0,
         hold=hold,
         cluster=cluster,
         submitted_by=by,

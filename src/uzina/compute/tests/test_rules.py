@@ -1,7 +1,7 @@
 """What a description must say, what it costs, what follows what was seen. No database."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
