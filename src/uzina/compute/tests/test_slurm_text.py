@@ -569,6 +569,15 @@ def test_the_cursor_is_the_clusters_own_time_while_it_is_behind_ours():
     assert slurm(Ran(0, "", "")).usage(since_s=0, until_s=50).cursor_s == 50
 
 
+def test_a_record_that_has_no_name_yet_is_left_for_the_next_look():
+    now_s = int(time.time())
+    for ended_s, count in ((now_s, 0), (now_s - 500, 0), (now_s - 601, 1)):
+        line = record(name="allocation", end=str(ended_s))
+        assert len(slurm(DATE, Ran(0, line, "")).usage(since_s=0).rows) == count
+    named = record(end=str(now_s))
+    assert len(slurm(DATE, Ran(0, named, "")).usage(since_s=0).rows) == 1
+
+
 def test_accounting_that_does_not_answer_leaves_the_picture_incomplete():
     queue = Ran(0, recorded("squeue_mixed.txt"), "")
     away = Ran(1, "", "sacct: error: Connection refused")
