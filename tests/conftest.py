@@ -39,7 +39,7 @@ def make_factory(tmp_path: Path) -> Iterator[Callable[..., Factory]]:
     made: list[Factory] = []
 
     def make(settings: Mapping[str, Mapping[str, Any]] | None = None) -> Factory:
-        factory = Factory.at(tmp_path / f"factory{len(made)}", settings)
+        factory = Factory.at(tmp_path / f"factory{len(made)}", settings, usual=0)
         made.append(factory)
         return factory
 
@@ -185,7 +185,7 @@ def told(
     tmp_path_factory: pytest.TempPathFactory, tell: Callable[[Factory], Story]
 ) -> Iterator[tuple[Factory, Story]]:
     """Return a served factory where the story was told: processes of this machine, SQLite."""
-    factory = Factory.at(tmp_path_factory.mktemp("told") / "factory")
+    factory = Factory.at(tmp_path_factory.mktemp("told") / "factory", usual=0)
     try:
         yield factory, tell(factory)
     finally:

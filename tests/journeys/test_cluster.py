@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from uzina.root.demo import APPLICANT, LEAD, OFFICE, Factory, free_port
+from uzina.root.demo import APPLICANT, LEAD, OFFICE, Factory
 from uzina_client import Client, Problem, story_answers
 from uzina_client.transport import Json
 
@@ -125,7 +125,7 @@ def lossy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def factory(bed: Bed, lossy: Path, make_factory: Callable[..., Factory]) -> Factory:
     """A served factory that keeps an account a project on the cluster."""
     del lossy
-    made = make_factory(
+    return make_factory(
         {
             "scheduler": {
                 "kind": "slurm",
@@ -138,9 +138,6 @@ def factory(bed: Bed, lossy: Path, make_factory: Callable[..., Factory]) -> Fact
             }
         }
     )
-    made.port = free_port(0)
-    made.configure()
-    return made
 
 
 @dataclass

@@ -203,9 +203,15 @@ class Factory:
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def at(cls, folder: Path, settings: Mapping[str, Mapping[str, Any]] | None = None) -> "Factory":
-        """Return the factory in a folder; its port is free now."""
-        factory = cls(folder=folder, port=free_port(), settings=settings or {})
+    def at(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        usual: int = PORT,
+    ) -> "Factory":
+        """Return the factory in a folder; its port, the usual one where it can be, is free now."""
+        factory = cls(folder=folder, port=free_port(usual), settings=settings or {})
         factory.configure()
         return factory
 
