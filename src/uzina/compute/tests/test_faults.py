@@ -293,7 +293,7 @@ def test_a_running_job_is_stopped_and_charged_until_then(ana, project, allocatio
 def test_while_slurm_is_away_jobs_are_kept_and_handed_over_when_it_is_back(
     ana, project, allocation, on_slurm, tmp_path
 ):
-    running = submit(project, ana, key="before", command="sleep 4")
+    running = submit(project, ana, key="before", command="sleep 25")
     work(until=lambda: Job.objects.get(pk=running.pk).state is JobState.RUNNING)
     text = Path(SLURM_CONF).read_text()
     away = tmp_path / "slurm.conf"
