@@ -56,7 +56,8 @@ def count_in(
     """Take in what the cluster counted and what usage was read since the last look.
 
     A counter that is lower than before means that the cluster lost its memory: what it shows now
-    is taken as read, and only what ends from then on is added to it. Returns the accounts.
+    is taken as read, and only what ends after the newest run read so far is added to it: by the
+    cluster's own clock, which may be hours from ours. Returns the accounts.
     """
     cluster = Cluster.objects.select_for_update().get(pk=cluster.pk)
     accounts = queries.site_accounts(cluster)
@@ -69,12 +70,15 @@ def count_in(
         if there is not None and there.used_gpu_min != account.used_gpu_min:
             if there.used_gpu_min < account.used_gpu_min:
                 lost.append(account)
-                account.reset_at = cluster.reconciled_at or account.made_at
                 account.read_gpu_s = there.used_gpu_min * 60
             account.used_gpu_min, account.seen_at = there.used_gpu_min, now
             is_changed = True
         if is_changed:
             changed.append(account)
+    if lost:
+        newest = queries.newest_end(cluster, until=last)
+        for account in lost:
+            account.reset_at = newest
     _write(
         "used_gpu_min = %s, read_gpu_s = %s, seen_at = %s, reset_at = %s",
         [

@@ -32,7 +32,8 @@ class SiteAccount(models.Model):
     used_gpu_min  what the cluster counts as used against the limit. It only grows; a smaller
                   figure than before means that the cluster lost its memory
     read_gpu_s    device-seconds of the usage read so far, of what ended after reset_at
-    reset_at      the last good look before the cluster lost its memory
+    reset_at      the newest end of a run, in the cluster's time, that had been read when the
+                  cluster was found to have lost its memory
     seen_at       the last good look
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from uzina.compute import rules
 from uzina.compute.models import Cluster, Drift, Job, SiteAccount, SiteUser, Usage
@@ -179,6 +179,12 @@ def usage_read(cluster: Cluster, accounts: Mapping[str, SiteAccount]) -> tuple[i
             if (key, revision) in wanted and account in accounts:
                 found[account] -= gpus * elapsed_s
     return last, dict(found)
+
+
+def newest_end(cluster: Cluster, *, until: int) -> datetime | None:
+    """Return when the newest run ended, in the cluster's time, of the usage rows up to that one."""
+    rows = Usage.objects.filter(cluster=cluster, pk__lte=until)
+    return rows.aggregate(newest=Max("ended_at"))["newest"]
 
 
 def has_news(

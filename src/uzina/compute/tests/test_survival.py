@@ -167,13 +167,8 @@ class World:
             self.cluster.lose_node(unit)
 
     def lose_state(self):
-        """Let the controller forget everything and count its ids from 1 again.
-
-        Not where its clock is behind: the fence takes runs since the loss by the cluster's clock
-        for runs before it, and then keeps a project out that has hours left.
-        """
-        if self.cluster.skew_s >= 0:
-            self.cluster.lose_state()
+        """Let the controller forget everything and count its ids from 1 again."""
+        self.cluster.lose_state()
 
     def kill(self):
         """Have the worker killed at one of its next statements."""
@@ -284,7 +279,8 @@ class World:
         )
         assert ended == Counter(Job.objects.values_list("code", flat=True))
         assert Job.objects.count() == self.submitted
-        rows = {row_key(queries.cluster(), row): row for row in self.cluster.truth()}
+        cluster = queries.cluster()
+        rows = {row_key(cluster, row): row for row in self.cluster.truth()}
         assert len(rows) == len(self.cluster.truth())
         # Of each run the latest revision.
         kept = {one.row_key: one for one in Usage.objects.order_by("revision")}
