@@ -366,6 +366,36 @@ def test_a_task_that_accounting_lost_does_not_keep_the_hours_for_ever(project, h
     assert job.gpu_ms == booked() == 20_000
 
 
+def test_what_was_booked_past_the_portal_is_taken_back_when_it_was_a_task_of_a_job(
+    project, hours, account, ana
+):
+    """The job was settled without the task, which is told as a job of its own before it is told
+    as a task.
+    """
+    job = ended(handed_over(project, ana))
+    Job.objects.filter(pk=job.pk).update(tasks=2)
+    gone_s = int(rules.FORGET_AFTER.total_seconds())
+    job = settled(job, ours(job, "70_0", run_id="71"))
+    measure(cursor_s=T0 + 11 + gone_s + 1)
+    job = actions.settle(job, now=NOW)
+    measure(ours(job, "72", run_id="72", ran_s=20))
+    direct = Usage.objects.get(native_id="72")
+    assert (direct.job, direct.allocation, direct.transfer.amount) == (None, hours, 20_000)
+    assert (job.gpu_ms, booked()) == (10_000, 30_000)
+
+    task = ours(job, "70_1", run_id="72", ran_s=25)
+    measure(task)
+    assert measure(task) == 0
+    job.refresh_from_db()
+
+    whose = Usage.objects.get(native_id="70_1")
+    assert (whose.job, whose.revision, whose.row_key) == (job, 1, direct.row_key)
+    assert job.gpu_ms == booked() == balance(hours).spent == 35_000
+    credit = Transfer.objects.get(kind="credit")
+    assert (credit.amount, credit.subject) == (20_000, queries.cluster().slug)
+    assert queries.total_differences(queries.cluster()) == []
+
+
 def test_a_requeued_job_waits_again_and_pays_for_each_life(project, hours, account, ana):
     job = handed_over(project, ana)
     job = ended(job, JobState.RUNNING, ended_s=None, exit_code=None)
