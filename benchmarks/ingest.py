@@ -184,7 +184,7 @@ def ours(asked: dict[str, str]) -> dict[str, float]:
     text = Path(asked["text"]).read_text()
     cluster = queries.cluster()
     clock = time.perf_counter()
-    rows = tuple(row for row, _sight in jobs.read_records(text) if row is not None)
+    rows = tuple(row for row in jobs.read_usage(text) if jobs.is_told(row))
     parsed = time.perf_counter()
     made = actions.measure(cluster, page=UsagePage(rows, 1), now=now)
     stored = time.perf_counter()

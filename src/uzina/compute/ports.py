@@ -49,7 +49,7 @@ class Snapshot:
     is_complete: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UsageRow:
     """What one run of a job used. Times are whole epoch seconds; nodes, cpus, gpus and memory_mb
     are what was allocated, over all nodes.

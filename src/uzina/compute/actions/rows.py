@@ -6,6 +6,7 @@ one statement writes a page (benchmarks/ingest.md).
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -38,21 +39,25 @@ def write(rows: Sequence[Sequence[Any]]) -> None:
             cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)  # noqa: S608 - our own names
 
 
-def stamper() -> Callable[[int | None], Any]:
+def stamper() -> Callable[[int | None], str | None]:
     """Return what makes of an epoch second what the database takes, asked once for many rows:
     Django's own way was two fifths of the time of a page.
     """
-    return _instant if connection.vendor == "postgresql" else _text
+    return _with_zone if connection.vendor == "postgresql" else _stamp
 
 
-def _instant(epoch_s: int | None) -> datetime | None:
-    return None if epoch_s is None else datetime.fromtimestamp(epoch_s, tz=UTC)
+def _with_zone(epoch_s: int | None) -> str | None:
+    return None if epoch_s is None else f"{_minute(epoch_s // 60)}{epoch_s % 60:02}+00"
 
 
-def _text(epoch_s: int | None) -> str | None:
-    if epoch_s is None:
-        return None
-    return datetime.fromtimestamp(epoch_s, tz=UTC).isoformat(" ", "seconds")[:19]
+def _stamp(epoch_s: int | None) -> str | None:
+    return None if epoch_s is None else f"{_minute(epoch_s // 60)}{epoch_s % 60:02}"
+
+
+@lru_cache(maxsize=16_384)
+def _minute(epoch_min: int) -> str:
+    """Return "2026-11-22 02:41:" of minutes since 1970: runs of a page share most of them."""
+    return datetime.fromtimestamp(epoch_min * 60, tz=UTC).isoformat(" ", "minutes")[:16] + ":"
 
 
 def moment(at: datetime) -> Any:

@@ -125,7 +125,7 @@ class _Sum:
         return f"{head}:{hashlib.sha256(' '.join(self.marks).encode()).hexdigest()[:32]}"
 
 
-@dataclass
+@dataclass(slots=True)
 class _Line:
     """A new measurement: to whom it belongs, what it costs, and in which sum it is charged."""
 
@@ -320,7 +320,7 @@ class _Piece:
     def _columns(
         self, line: _Line, transfers: Mapping[tuple[str, int], Transfer | None]
     ) -> tuple[Any, ...]:
-        row = line.row
+        row, stamp = line.row, self.stamp
         transfer = transfers.get(line.charged_to) if line.charged_to else None
         return (
             self.cluster.pk,
@@ -335,9 +335,9 @@ class _Piece:
             _text(row.account, 64),
             _text(row.user, 64),
             _text(row.partition, 80),
-            self.stamp(row.submitted_s),
-            self.stamp(row.started_s),
-            self.stamp(row.ended_s),
+            stamp(row.submitted_s),
+            stamp(row.started_s),
+            stamp(row.ended_s),
             row.elapsed_s,
             row.nodes,
             row.cpus,
@@ -353,7 +353,8 @@ class _Piece:
 
 def _text(text: str, longest: int) -> str:
     """Cut a text to what its column takes; no database takes a NUL."""
-    return text[:longest].replace("\0", "") if text else ""
+    cut = text[:longest]
+    return cut.replace("\0", "") if "\0" in cut else cut
 
 
 def _jobs_of(cluster: Cluster, rows: Iterable[UsageRow]) -> dict[str, Job]:

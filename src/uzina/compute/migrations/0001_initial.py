@@ -436,6 +436,7 @@ class Migration(migrations.Migration):
                 (
                     "job",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="usage",
@@ -665,7 +666,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="usage",
-            index=models.Index(fields=["cluster", "account", "ended_at"], name="usage_by_account"),
+            index=models.Index(
+                condition=models.Q(("job__isnull", False)), fields=["job"], name="usage_by_job"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usage",
+            index=models.Index(
+                condition=models.Q(("project__isnull", True)),
+                fields=["cluster", "ended_at"],
+                name="usage_of_nobody",
+            ),
         ),
         migrations.AddConstraint(
             model_name="usage",

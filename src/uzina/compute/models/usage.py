@@ -71,7 +71,7 @@ class Usage(models.Model):
 
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="+", db_index=False)
     job = models.ForeignKey(
-        "compute.Job", on_delete=models.PROTECT, related_name="usage", null=True
+        "compute.Job", on_delete=models.PROTECT, related_name="usage", null=True, db_index=False
     )
     project = models.ForeignKey(
         "people.Project", on_delete=models.PROTECT, related_name="+", null=True, db_index=False
@@ -112,7 +112,12 @@ class Usage(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "ended_at"], name="usage_by_project"),
-            models.Index(fields=["cluster", "account", "ended_at"], name="usage_by_account"),
+            models.Index(fields=["job"], condition=Q(job__isnull=False), name="usage_by_job"),
+            models.Index(
+                fields=["cluster", "ended_at"],
+                condition=Q(project__isnull=True),
+                name="usage_of_nobody",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Reads about what was measured and what it costs."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     Count,
@@ -19,6 +21,7 @@ from django.db.models import (
     Sum,
     Value,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, TruncMonth
 
 from uzina.compute import rules
@@ -87,11 +90,20 @@ def usage_of(job: Job) -> QuerySet[Usage]:
 def kept(keys: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what is kept of measurements by their keys, the latest of each. One query."""
     rows = (
-        Usage.objects.filter(row_key__in=keys)
+        Usage.objects.filter(row_key__in=_listed(keys))
         .order_by("revision")
         .values("row_key", "revision", "gpu_ms", "job", "project", "allocation", *FIGURES)
     )
     return {row["row_key"]: row for row in rows}
+
+
+def _listed(keys: Collection[str]) -> Collection[str] | RawSQL:
+    """Return what a column is compared with. To SQLite a list is one text: thousands of parameters
+    cost more than what is asked. PostgreSQL would read the whole table for such a list.
+    """
+    if connection.vendor != "sqlite":
+        return keys
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps([*keys])])
 
 
 def runs_since(cluster: Cluster, partition: str, since: date) -> QuerySet[Usage]:

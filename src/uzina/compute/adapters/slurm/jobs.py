@@ -5,6 +5,8 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from uzina.compute.adapters.arrays import number_of, together
 from uzina.compute.adapters.commands import Ran
@@ -72,6 +74,7 @@ AMBIGUOUS = re.compile(
     re.IGNORECASE,
 )
 DAY_S = 86_400
+NO_VALUE = 2**62
 NAMELESS, NAMELESS_S = "allocation", 600
 KIB = {"": 1 / 1024, "K": 1, "M": 1024, "G": 1024**2, "T": 1024**3, "P": 1024**4}
 
@@ -158,24 +161,32 @@ def state_of(word: str) -> JobState:
     return STATES.get(word, JobState.RUNNING)
 
 
-def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
+def read_usage(text: str) -> Iterator[UsageRow]:
+    """Read RECORD_FIELDS: the measurements."""
+    return (row for row, _sight in read_records(text, with_sights=False) if row)
+
+
+def read_records(
+    text: str, *, with_sights: bool = True
+) -> Iterator[tuple[UsageRow | None, Sight | None]]:
     """Read RECORD_FIELDS: the measurement if there is one, and the sight of a job that has a key.
 
     Lines that are no row are passed over.
     """
+    bars = RECORD_FIELDS.count(",")
     for line in text.splitlines():
-        parts = line.split("|", RECORD_FIELDS.count(","))
-        if len(parts) != RECORD_FIELDS.count(",") + 1 or not parts[3].isdigit():
+        parts = line.split("|", bars)
+        if len(parts) != bars + 1 or not parts[3].isdigit():
             continue
         native_id, words, code, submitted, started, ended, elapsed, nodes, tres, energy = parts[:10]
         account, user, partition, run_id, name = parts[10:]
-        word, key = (words.split() or [""])[0], key_of(name)
+        word, key = words.partition(" ")[0], key_of(name)
         allocated = _tres(tres)
         start_s, end_s = _number(started), _number(ended)
-        if not allocated:
+        if not allocated.is_any:
             start_s = None  # refused or cancelled while it waited: sacct may repeat the submit time
         sight = None
-        if key:
+        if key and with_sights:
             sight = Sight(
                 native_id=native_id,
                 key=key,
@@ -196,9 +207,9 @@ def read_records(text: str) -> Iterator[tuple[UsageRow | None, Sight | None]]:
                 ended_s=end_s,
                 suspended_s=_suspended_s(start_s, end_s, _number(elapsed)),
                 nodes=_number(nodes) or 0,
-                cpus=allocated.get("cpu", 0),
-                gpus=allocated.get("gres/gpu", 0),
-                memory_mb=allocated.get("mem", 0),
+                cpus=allocated.cpus,
+                gpus=allocated.gpus,
+                memory_mb=allocated.memory_mb,
                 energy_j=_number(energy) or None,
                 state=word,
                 raw=line,
@@ -290,7 +301,10 @@ def read_efforts(text: str, native_ids: Iterable[str]) -> dict[str, Effort]:
 
 def _number(text: str) -> int | None:
     """Read a count; "Unknown", "N/A" and Slurm's marks for no value (above 2^62) are None."""
-    return int(text) if text.isdigit() and int(text) < 2**62 else None
+    if not text.isdigit():
+        return None
+    number = int(text)
+    return number if number < NO_VALUE else None
 
 
 def _seconds(text: str) -> float | None:
@@ -316,15 +330,27 @@ def _exit_code(text: str) -> int | None:
     return int(code) if number == "0" else 128 + int(number)
 
 
-def _tres(text: str) -> dict[str, int]:
-    """Read "cpu=2,gres/gpu=1,mem=4000M": counts, and memory in MiB."""
+class _Allocated(NamedTuple):
+    """What a run was given, over all nodes. is_any: whether it was given anything at all."""
+
+    is_any: bool
+    cpus: int
+    gpus: int
+    memory_mb: int
+
+
+@lru_cache(maxsize=4096)
+def _tres(text: str) -> _Allocated:
+    """Read "cpu=2,gres/gpu=1,mem=4000M". Most runs of a cluster have one of a few shapes."""
     found = {}
     for name, _equals, value in (part.partition("=") for part in text.split(",")):
         if name == "mem":
             found[name] = _mebibytes(value)
         elif value.isdigit():
             found[name] = int(value)
-    return found
+    return _Allocated(
+        bool(found), found.get("cpu", 0), found.get("gres/gpu", 0), found.get("mem", 0)
+    )
 
 
 def _mebibytes(text: str) -> int:

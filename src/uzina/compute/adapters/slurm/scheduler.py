@@ -189,7 +189,7 @@ class SlurmScheduler:
         now_s = until_s or self._cluster_time()
         argv = read.sacct_argv(*read.window(since_s, until_s, read.TERMINAL))
         text = self._ask(argv, timeout_s=USAGE_TIMEOUT_S)
-        rows = tuple(row for row, _sight in read.read_records(text) if row and read.is_told(row))
+        rows = tuple(row for row in read.read_usage(text) if read.is_told(row))
         return UsagePage(rows, now_s)
 
     def _cluster_time(self) -> int:

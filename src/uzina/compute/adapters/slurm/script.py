@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from functools import lru_cache
 from pathlib import Path
 
 from uzina.compute.rules import JobSpec
@@ -78,6 +79,7 @@ exec timeout --kill-after=10 {spec.time_limit_s} {shlex.join(spec.command)}
 """
 
 
+@lru_cache(maxsize=4096)
 def key_of(name: str) -> str:
     """Return the key at the end of a job's name, "" for a name that is not ours."""
     head, dot, key = name.rpartition(".")
