@@ -655,6 +655,7 @@ def used(project, hours, account):
 def test_members_see_every_run_of_their_project_and_what_it_was_booked_on(client, ana, used, hours):
     client.force_login(ana)
     page = client.get(f"/projects/{used.code}/usage/").content.decode()
+    assert f'href="/projects/{used.code}/"' in page
 
     assert "Submitted past the portal" in page
     assert hours.code in page

@@ -2,11 +2,14 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client, RequestFactory
+from django.urls import get_resolver
 from django.utils import timezone
 
+import uzina
 from uzina.calls import queries as calls_queries
 from uzina.calls.models import Application, Award, Call
 from uzina.compute.models import Cluster, Job
@@ -526,3 +529,25 @@ def test_the_page_of_our_own_failure_needs_no_database(django_db_blocker, client
     assert response.status_code == 500
     assert "Something went wrong on our side" in body(response)
     assert "abc12345" in body(response)
+
+
+def names_of(patterns, space=""):
+    """Yield every name of an address as templates write it."""
+    for one in patterns:
+        inner = f"{space}{one.namespace}:" if getattr(one, "namespace", None) else space
+        if hasattr(one, "url_patterns"):
+            yield from names_of(one.url_patterns, inner)
+        elif one.name:
+            yield f"{space}{one.name}"
+
+
+def test_every_address_that_a_page_names_exists():
+    # "url ... as x" gives an empty address for a name that is not there, and says nothing.
+    known = set(names_of(get_resolver().url_patterns))
+    named = {
+        (path.name, name)
+        for path in Path(uzina.__file__).parent.rglob("templates/**/*.html")
+        for name in re.findall(r"{%\s*url\s+['\"]([^'\"]+)['\"]", path.read_text())
+    }
+    assert len(named) > 100
+    assert {one for one in named if one[1] not in known} == set()
