@@ -20,6 +20,8 @@ SWEEP_S = 7 * 86_400
 RESTS_AFTER = timedelta(milliseconds=500)
 """Looks that take longer are followed by a rest of five times as long, so that ten thousand waiting
 jobs leave worker and controller time for other work. The rule of snakemake/snakemake#2136."""
+RESTS_MOST = timedelta(seconds=30)
+"""And how long at most: the first sight of thousands of jobs is slow by our own writing."""
 FORECAST_S = 60
 """A forecast that moved by less is no news."""
 
@@ -44,7 +46,7 @@ def watch(*, now: datetime) -> None:
         actions.note_answer(cluster, now=now)
         took = timedelta(seconds=time.monotonic() - began)
         if took > RESTS_AFTER:
-            actions.end_poll(cluster, next_at=now + 6 * took)
+            actions.end_poll(cluster, next_at=now + took + min(5 * took, RESTS_MOST))
 
 
 def sweep(*, now: datetime) -> None:

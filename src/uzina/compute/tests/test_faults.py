@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -19,7 +20,7 @@ from uzina.compute.adapters.scripted import ScriptedScheduler
 from uzina.compute.models import Job, Usage
 from uzina.compute.ports import AccountStep, Rejected
 from uzina.compute.rules import ENDED, JobState
-from uzina.compute.tasks import handing
+from uzina.compute.tasks import handing, watching
 from uzina.compute.tests.conftest import (
     HOUR,
     SLURM_CONF,
@@ -135,6 +136,29 @@ def test_a_refusal_fails_the_job_with_the_reason_and_gives_its_hours_back(
     )
     assert balance(allocation).free == 10 * HOUR
     assert LogEntry.objects.filter(event="job.ended", subject=job.code).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("took_s", "rest_s"), [(0.5, 1), (1, 6), (6, 36), (7, 37), (600, 630)])
+def test_a_slow_look_is_followed_by_a_rest_but_not_by_a_long_one(
+    ana, project, allocation, lying, monkeypatch, took_s, rest_s
+):
+    liar = lying()
+    submit(project, ana)
+    turns(liar, count=1)
+    now = timezone.now() + timedelta(hours=1)
+    asked = liar.status
+
+    def slowly(*arguments, **named):
+        clock.monotonic = lambda: took_s
+        return asked(*arguments, **named)
+
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr(watching, "time", clock)
+    liar.status = slowly
+    tasks.watch(now=now)
+
+    assert queries.cluster().poll_next_at == now + timedelta(seconds=rest_s)
 
 
 NO_ACCOUNT = "Invalid account or account/partition combination specified"
