@@ -49,8 +49,8 @@ def typed_of(spec: rules.JobSpec, *, project: str) -> dict[str, Any]:
     }
 
 
-class JobForm(Form):
-    """A command to run, and what it needs."""
+class WorkForm(Form):
+    """What every kind of work needs: whose hours, which data, how much of a machine."""
 
     project: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
         queryset=None,
@@ -59,6 +59,43 @@ class JobForm(Form):
         label=gettext_lazy("Project"),
         help_text=gettext_lazy("Its hours are used."),
     )
+    inputs = forms.CharField(
+        max_length=5_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        label=gettext_lazy("Datasets"),
+        help_text=gettext_lazy(
+            "One a line, such as ro-corpus@3. The job finds it in inputs/ro-corpus."
+        ),
+    )
+
+    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        mine = people.projects_of(person).filter(state="active")
+        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+
+    def _machine(self) -> dict[str, Any]:
+        """Return what is asked of a machine, as a description says it."""
+        typed = self.cleaned_data
+        return {
+            "gpus": typed["gpus"],
+            "cpus": typed["cpus"],
+            "memory": typed["memory"].replace(" ", "").upper().removesuffix("B"),
+            "time_limit": typed["time_limit"].replace(" ", "").lower(),
+            "inputs": typed["inputs"].split(),
+        }
+
+    def _field_of(self, path: str) -> str | None:
+        """Mistakes inside a list stand beside the list; those of seconds beside the time."""
+        head = path.split(".", maxsplit=1)[0]
+        return super()._field_of(SAID_AS.get(head, head))
+
+
+class JobForm(WorkForm):
+    """A command to run, and what it needs."""
+
+    field_order = ("project", "name", "command", "script", "gpus", "nodes", "cpus", "memory",
+                   "time_limit", "inputs")  # fmt: skip
     name = forms.CharField(
         max_length=80,
         label=gettext_lazy("Name"),
@@ -98,15 +135,6 @@ class JobForm(Form):
         label=gettext_lazy("Time limit"),
         help_text=gettext_lazy(
             "Such as 2h30m. The job is stopped then. You pay for what it really uses."
-        ),
-    )
-    inputs = forms.CharField(
-        max_length=5_000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
-        label=gettext_lazy("Datasets"),
-        help_text=gettext_lazy(
-            "One a line, such as ro-corpus@3. The job finds it in inputs/ro-corpus."
         ),
     )
     environment = forms.CharField(
@@ -179,18 +207,14 @@ class JobForm(Form):
         **kwargs: Any,
     ) -> None:
         """Take what is typed; model: a description whose files and rarer wishes are kept."""
-        self.person, self.model = person, model
-        super().__init__(*args, **kwargs)
-        mine = people.projects_of(person).filter(state="active")
-        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
+        self.model = model
+        super().__init__(*args, person=person, **kwargs)
 
     def spec(self) -> rules.JobSpec:
         """Return the description of a valid form. Raises Invalid with what the rules say."""
         typed = self.cleaned_data
-        mapping = {name: typed[name] for name in ("name", "command", "gpus", "nodes", "cpus")} | {
-            "memory": typed["memory"].replace(" ", "").upper().removesuffix("B"),
-            "time_limit": typed["time_limit"].replace(" ", "").lower(),
-            "inputs": typed["inputs"].split(),
+        mapping = {name: typed[name] for name in ("name", "command", "nodes")} | {
+            **self._machine(),
             "environment": self._environment(),
             "outputs": typed["outputs"].splitlines(),
             "chain": typed["chain"] or 0,
@@ -221,23 +245,11 @@ class JobForm(Form):
         pairs = (line.partition("=") for line in lines)
         return {name.strip(): value.strip() for name, _equals, value in pairs}
 
-    def _field_of(self, path: str) -> str | None:
-        """Mistakes inside a list stand beside the list; those of seconds beside the time."""
-        head = path.split(".", maxsplit=1)[0]
-        same = {"time_limit_s": "time_limit", "memory_mb": "memory"}
-        return super()._field_of(same.get(head, head))
 
-
-class SessionForm(Form):
+class SessionForm(WorkForm):
     """A notebook, and what it needs."""
 
-    project: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
-        queryset=None,
-        to_field_name="code",
-        empty_label=None,
-        label=gettext_lazy("Project"),
-        help_text=gettext_lazy("Its hours are used."),
-    )
+    field_order = ("project", "gpus", "cpus", "memory", "time_limit", "idle_minutes", "inputs")
     gpus = IntegerField(initial=1, label=gettext_lazy("GPUs"))
     cpus = IntegerField(initial=2, label=gettext_lazy("CPU cores"))
     memory = forms.CharField(
@@ -259,40 +271,11 @@ class SessionForm(Form):
         label=gettext_lazy("Ends when nothing was computed for so many minutes"),
         help_text=gettext_lazy("A page that only lies open does not count."),
     )
-    inputs = forms.CharField(
-        max_length=5_000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
-        label=gettext_lazy("Datasets"),
-        help_text=gettext_lazy(
-            "One a line, such as ro-corpus@3. The job finds it in inputs/ro-corpus."
-        ),
-    )
-
-    def __init__(self, *args: Any, person: Person, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        mine = people.projects_of(person).filter(state="active")
-        self.fields["project"].queryset = mine  # type: ignore[attr-defined]
 
     def spec(self) -> rules.JobSpec:
         """Return the description of a valid form. Raises Invalid with what the rules say."""
-        typed = self.cleaned_data
-        return sessions.session_spec(
-            {
-                "gpus": typed["gpus"],
-                "cpus": typed["cpus"],
-                "memory": typed["memory"].replace(" ", "").upper().removesuffix("B"),
-                "time_limit": typed["time_limit"].replace(" ", "").lower(),
-                "inputs": typed["inputs"].split(),
-            },
-            idle_minutes=typed["idle_minutes"],
-        )
-
-    def _field_of(self, path: str) -> str | None:
-        """Mistakes inside a list stand beside the list; those of seconds beside the time."""
-        head = path.split(".", maxsplit=1)[0]
-        same = {"time_limit_s": "time_limit", "memory_mb": "memory"}
-        return super()._field_of(same.get(head, head))
+        idle_minutes = self.cleaned_data["idle_minutes"]
+        return sessions.session_spec(self._machine(), idle_minutes=idle_minutes)
 
 
 ALL = "*"
