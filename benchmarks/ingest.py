@@ -27,8 +27,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from submit import service
+
 ROOT = Path(__file__).parent.parent
-SERVICE = ROOT / "tests" / "services" / "slurm.py"
 ACCOUNTS = 40
 GOAL = 1.5
 COPY = """
@@ -55,16 +56,6 @@ def main() -> None:
             report(measure(Path(folder), bed, conf, count))
         finally:
             service("stop", bed)
-
-
-def service(verb: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(SERVICE), verb, "--folder", str(folder)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
 
 
 def slurm(conf: str, *argv: str) -> str:

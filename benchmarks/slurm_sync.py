@@ -20,7 +20,6 @@ import json
 import os
 import platform
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +29,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from submit import service
+
 ROOT = Path(__file__).parent.parent
-SERVICE = ROOT / "tests" / "services" / "slurm.py"
 HOUR = 3_600_000
 PARENT = "uzina"
 
@@ -54,16 +54,6 @@ def main() -> None:
         finally:
             service("stop", bed)
     report(accounts, users, passes, fill)
-
-
-def service(verb: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(SERVICE), verb, "--folder", str(folder)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout
 
 
 def open_factory(folder: Path) -> None:
