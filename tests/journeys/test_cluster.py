@@ -77,6 +77,14 @@ class Bed:
         argv = ["sbatch", "--parsable", "-A", account, "-p", "gpu", "-o", "/dev/null", *words]
         return self.run(*argv, "--wrap", script).strip()
 
+    def takes_jobs_of(self, account: str) -> bool:
+        """Tell whether the controller would take a job of this account."""
+        argv = ["sbatch", "--test-only", "-A", account, "-p", "gpu", "--wrap", "true"]
+        environment = os.environ | {"SLURM_CONF": self.conf}
+        return (
+            subprocess.run(argv, env=environment, capture_output=True, check=False).returncode == 0
+        )
+
     def rows(self) -> list[dict[str, str]]:
         """Return every run in the accounting that has ended."""
         names = ("JobID", "JobName", "Account", "State", "Start", "End", "ElapsedRaw", "AllocTRES")
@@ -248,6 +256,8 @@ def test_after_a_bad_day_the_books_come_to_what_slurm_measured(
         return {account: limit for account, user, limit in rows if not user and limit}
 
     eventually(lambda: limits().keys() >= set(accounts.values()), "both accounts have limits")
+    # The controller hears of them from the accounting a moment after sacctmgr shows them.
+    eventually(lambda: all(map(bed.takes_jobs_of, accounts.values())), "the controller knows them")
 
     # Jobs through the portal and past it; some fail, one is stopped, one is an array.
     jobs = [ana.compute.submit(speech, job(f"sleep {n}"))["code"] for n in (1, 2, 3)]
