@@ -1,0 +1,31 @@
+"""Forms of calls. They parse and show again; the rules say what is wrong."""
+
+from uzina.calls.forms.applications import (
+    StartForm,
+)
+from uzina.calls.forms.assessments import (
+    AssessmentForm,
+)
+from uzina.calls.forms.calls import (
+    CallForm,
+)
+from uzina.calls.forms.qualify import (
+    QualifyForm,
+)
+from uzina.calls.forms.sections import (
+    SectionForm,
+)
+from uzina.calls.forms.shared import (
+    country_choices,
+    language,
+)
+
+__all__ = [
+    "AssessmentForm",
+    "CallForm",
+    "QualifyForm",
+    "SectionForm",
+    "StartForm",
+    "country_choices",
+    "language",
+]

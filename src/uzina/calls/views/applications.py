@@ -1,0 +1,164 @@
+"""Pages of applications."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.timezone import now
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from uzina.calls import actions, forms, queries
+from uzina.calls.models import Application
+from uzina.calls.rules import modes, sections, timeline
+from uzina.calls.rules.flows import ApplicationState
+from uzina.calls.views.calls import is_open, visible_calls
+from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
+from uzina.core.errors import Refused
+from uzina.people.types import SignedIn
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def apply(request: SignedIn, slug: str) -> HttpResponse:
+    """Start an application: for which organisation."""
+    found = get_object_or_404(visible_calls(request), slug=slug)
+    organisations = list(queries.may_apply_for(request.user))
+    form = forms.StartForm(request.POST or None, organisations=organisations)
+    if request.method == "POST" and form.is_valid():
+        chosen = next(one for one in organisations if one.code == form.cleaned_data["organisation"])
+        try:
+            started = actions.start(found, organisation=chosen, by=request.user, now=now())
+        except Refused as refused:
+            form.add_refusal(refused)
+        else:
+            return redirect("calls:application", code=started.code)
+    verdicts = [
+        {"organisation": one, "reasons": reasons_shown(verdict), "qualifies": verdict.qualifies}
+        for one in organisations
+        for verdict in [modes.qualify(queries.organisation_facts(one), found.mode)]
+    ]
+    return render(
+        request,
+        "calls/apply.html",
+        {
+            "call": found,
+            "form": form,
+            "organisations": organisations,
+            "verdicts": verdicts,
+            "is_open": is_open(found),
+            "drafts": queries.applications().filter(
+                applicant=request.user, call=found, state=ApplicationState.DRAFT
+            ),
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def visible_applications(request: SignedIn) -> Any:
+    """Return the applications that the reader may see."""
+    visible = Application.objects.visible_to(request.user)
+    return queries.applications().filter(pk__in=visible.values("pk"))
+
+
+def visible_application(request: SignedIn, code: str) -> Application:
+    """Return one of them by its code, or 404."""
+    found: Application = get_object_or_404(visible_applications(request), code=code)
+    return found
+
+
+def own_application(request: SignedIn, code: str) -> Application:
+    """Return one of the reader's own by its code, or 404."""
+    found: Application = get_object_or_404(
+        visible_applications(request).filter(applicant=request.user), code=code
+    )
+    return found
+
+
+@login_required
+@require_GET
+def applications(request: SignedIn) -> HttpResponse:
+    """List the applications one may see, with what happens next to each."""
+    page = Paginator(visible_applications(request), 50).get_page(request.GET.get("page"))
+    rows = [{"application": one, "next": _next(one)} for one in page]
+    return render(request, "calls/applications.html", {"rows": rows, "page": page})
+
+
+def _next(application: Application) -> dict[str, Any]:
+    coming = timeline.next_step(queries.story(application))
+    return {"text": gettext(coming.text), "at": coming.at, "is_yours": coming.is_yours}
+
+
+def _timeline(application: Application) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": gettext(one.title),
+            "at": one.at,
+            "is_done": one.is_done,
+            "text": gettext(one.text) if one.text else "",
+        }
+        for one in timeline.entries(queries.story(application))
+    ]
+
+
+def _steps(application: Application) -> list[dict[str, Any]]:
+    answers = queries.answers_of(application)
+    steps = []
+    for slug in application.call.mode.sections:
+        section, given = sections.ALL[slug], answers.get(slug, {})
+        is_complete = not sections.missing(section, given)
+        label = gettext("Complete") if is_complete else gettext("Not complete")
+        steps.append(
+            {
+                "slug": slug,
+                "title": gettext(section.title),
+                "href": reverse("calls:section", args=[application.code, slug]),
+                "label": label if given else gettext("Not started"),
+                "tone": "good" if is_complete else "busy" if given else "quiet",
+                "is_complete": is_complete,
+            }
+        )
+    return steps
+
+
+@login_required
+@require_GET
+def application(request: SignedIn, code: str) -> HttpResponse:
+    """Show an application: a task list while it is a draft, then its timeline and answers."""
+    found = visible_application(request, code)
+    own = queries.organisation_ids(request.user)
+    verbs = queries.verbs(found, request.user, own)
+    verdict = kept_verdict(found)
+    context = {
+        "application": found,
+        "next": _next(found),
+        "entries": _timeline(found),
+        "verbs": verbs,
+        "is_mine": found.applicant_id == request.user.pk,
+        "reasons": reasons_shown(verdict) if verdict else [],
+        "award": getattr(found, "award", None),
+        "review": getattr(found, "review", None),
+    }
+    if "save" in verbs:
+        steps = _steps(found)
+        done = sum(step["is_complete"] for step in steps)
+        context |= {"steps": steps, "done": done, "is_complete": done == len(steps)}
+        return render(request, "calls/application_draft.html", context)
+    context["answers"] = sections_shown(found)
+    return render(request, "calls/application.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def withdraw(request: SignedIn, code: str) -> HttpResponse:
+    """Ask once more, then take the application back."""
+    found = own_application(request, code)
+    if request.method == "POST":
+        actions.withdraw(found, by=request.user, now=now())
+        messages.success(request, gettext("The application is withdrawn."))
+        return redirect("calls:application", code=code)
+    return render(request, "calls/withdraw.html", {"application": found})

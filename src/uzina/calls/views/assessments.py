@@ -1,0 +1,91 @@
+"""Pages of technical assessments."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
+from django.utils.timezone import now
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_http_methods
+
+from uzina.calls import access, actions, forms, queries
+from uzina.calls.models import Application
+from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
+from uzina.core.errors import Refused
+from uzina.people import access as people_access
+from uzina.people.types import SignedIn
+
+
+@login_required
+@require_GET
+def assessments(request: SignedIn) -> HttpResponse:
+    """The host's queue, oldest first, with the working days left and the late ones marked."""
+    person, moment = request.user, now()
+    may_assess = access.may_assess(person)
+    if may_assess:
+        rows = queries.assessable_by(person)
+    elif people_access.is_operator(person) or people_access.is_auditor(person):
+        rows = queries.to_be_assessed()
+    else:
+        raise Http404
+    page = Paginator(rows, 50).get_page(request.GET.get("page"))
+    queue = [
+        {
+            "application": one,
+            "days_left": queries.working_days_left(due, moment),
+            "is_late": moment >= due,
+        }
+        for one in page
+        for due in [one.due_at or moment]
+    ]
+    return render(
+        request,
+        "calls/assessments.html",
+        {"queue": queue, "page": page, "may_assess": may_assess},
+    )
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def assessment(request: SignedIn, code: str) -> HttpResponse:
+    """Assess one application: the three questions beside what was asked for."""
+    found = get_object_or_404(queries.assessable_by(request.user), code=code)
+    package = (found.gpu_ms or 0) // 3_600_000
+    form = forms.AssessmentForm(request.POST or None, initial={"recommended_gpu_hours": package})
+    if request.method == "POST" and form.is_valid():
+        try:
+            actions.assess(found, **form.verdict(), by=request.user, now=now())
+        except Refused as refused:
+            form.add_refusal(refused)
+        else:
+            messages.success(
+                request,
+                gettext("{code} is assessed. The applicant is told.").format(code=found.code),
+            )
+            return redirect("calls:assessments")
+    return render(
+        request,
+        "calls/assessment.html",
+        {
+            "application": found,
+            "form": form,
+            "answers": sections_shown(found),
+            "facts": _organisation(found),
+            "reasons": reasons_shown(kept_verdict(found) or queries.verdict_now(found)),
+        },
+        status=422 if form.errors else 200,
+    )
+
+
+def _organisation(application: Application) -> list[tuple[str, str]]:
+    names = queries.country_names(forms.language())
+    country = application.facts.get("country", "")
+    return [
+        (gettext("Organisation"), application.organisation.name),
+        (gettext("Kind"), gettext(application.organisation.kind_label)),
+        (gettext("Country"), names.get(country, country)),
+        (gettext("People"), number_format(application.facts.get("headcount", 0))),
+        (gettext("Applicant"), application.applicant.name),
+    ]
