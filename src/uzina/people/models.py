@@ -74,7 +74,7 @@ class OrganisationQuerySet(models.QuerySet["Organisation"]):
 
     def visible_to(self, person: Person) -> "OrganisationQuerySet":
         """Keep what person may see: all for the factory's people, else where one is affiliated."""
-        if person.roles:
+        if person.has_role(*rules.HOST_ROLES):
             return self
         return self.filter(pk__in=Affiliation.objects.filter(person=person).values("organisation"))
 

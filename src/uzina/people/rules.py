@@ -42,6 +42,13 @@ class RoleKind(Named):
     OPERATOR = "operator", _("Operator")
     ASSESSOR = "assessor", _("Technical assessor")
     AUDITOR = "auditor", _("Auditor")
+    REVIEWER = "reviewer", _("External expert")
+    PANEL = "panel", _("Member of the resource allocation panel")
+
+
+HOST_ROLES = (RoleKind.OPERATOR, RoleKind.ASSESSOR, RoleKind.AUDITOR)
+"""The roles of the factory's own people. Experts and panel members come from elsewhere and see
+only what they are asked to judge."""
 
 
 class MembershipKind(Named):

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     person = add("person", "Make one of the factory's own people.", run_person)
     person.add_argument("email")
     person.add_argument("name")
-    person.add_argument("role", choices=["operator", "assessor", "auditor"])
+    person.add_argument("role", choices=["operator", "assessor", "auditor", "reviewer", "panel"])
     person.add_argument("--language", default="en", choices=["en", "ro"])
     add(
         "check", "Prove the books, the log and the stored files; exit 1 if any is wrong.", run_check
