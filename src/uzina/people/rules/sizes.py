@@ -1,68 +1,12 @@
-"""Decisions about people and organisations. Pure."""
+"""How large an enterprise is: Recommendation 2003/361/EC."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Self
 
 from uzina.core.errors import Problem
-from uzina.core.flow import Flow, Move, States
 from uzina.core.text import _
-
-
-class Named(StrEnum):
-    """A closed list of words, each with its name for people."""
-
-    label: str
-
-    def __new__(cls, value: str, label: str = "") -> Self:
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.label = label
-        return member
-
-
-class OrganisationKind(Named):
-    """What sort of body a person acts for (the portal's list: domain.md 1.5)."""
-
-    STARTUP = "startup", _("Start-up")
-    SME = "sme", _("Small or medium enterprise")
-    LARGE_ENTERPRISE = "large_enterprise", _("Large enterprise")
-    UNIVERSITY = "university", _("University")
-    RESEARCH = "research", _("Research institution")
-    PUBLIC = "public", _("Public administration")
-    NGO = "ngo", _("Non-governmental organisation")
-    OTHER = "other", _("Other")
-
-
-class RoleKind(Named):
-    """What a person may do for the factory itself."""
-
-    OPERATOR = "operator", _("Operator")
-    ASSESSOR = "assessor", _("Technical assessor")
-    AUDITOR = "auditor", _("Auditor")
-    REVIEWER = "reviewer", _("External expert")
-    PANEL = "panel", _("Member of the resource allocation panel")
-
-
-HOST_ROLES = (RoleKind.OPERATOR, RoleKind.ASSESSOR, RoleKind.AUDITOR)
-"""The roles of the factory's own people. Experts and panel members come from elsewhere and see
-only what they are asked to judge."""
-
-
-class MembershipKind(Named):
-    """What a person is in a project."""
-
-    LEAD = "lead", _("Project lead")
-    MEMBER = "member", _("Member")
-
-
-class Relation(Named):
-    """How another enterprise is related to the organisation, from the side of its share."""
-
-    PARTNER = "partner", _("Partner enterprise")
-    LINKED = "linked", _("Linked enterprise")
+from uzina.people.rules.kinds import Named, Relation
 
 
 class SizeClass(Named):
@@ -72,23 +16,6 @@ class SizeClass(Named):
     SMALL = "small", _("Small enterprise")
     MEDIUM = "medium", _("Medium-sized enterprise")
     LARGE = "large", _("Large enterprise")
-
-
-class ProjectState(States):
-    """Where a project stands."""
-
-    ACTIVE = "active", _("Active"), "good"
-    CLOSING = "closing", _("Closing"), "busy"
-    CLOSED = "closed", _("Closed"), "quiet"
-
-
-PROJECT: Flow[ProjectState] = Flow(
-    "project",
-    {
-        "wind_up": Move(ProjectState.ACTIVE, to=ProjectState.CLOSING),
-        "close": Move(ProjectState.CLOSING, to=ProjectState.CLOSED),
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -107,6 +34,7 @@ CEILINGS = (
     Ceiling(SizeClass.MEDIUM, 250, 50_000_000, 43_000_000),
 )
 """Recommendation 2003/361/EC, Annex, Article 2."""
+
 
 PARTNER_FROM, LINKED_ABOVE = 25, 50
 """Per cent of capital or votes. Recommendation 2003/361/EC, Annex, Article 3(2) and 3(3)."""

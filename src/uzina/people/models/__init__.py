@@ -1,0 +1,33 @@
+"""People, organisations, roles, projects, tokens and messages."""
+
+from uzina.people.models.organisations import (
+    Affiliation,
+    Organisation,
+    OrganisationQuerySet,
+    RelatedEnterprise,
+)
+from uzina.people.models.persons import (
+    ApiToken,
+    FailedSignIn,
+    Person,
+    PersonManager,
+    PersonQuerySet,
+    Role,
+)
+from uzina.people.models.projects import Membership, Project, ProjectQuerySet
+
+__all__ = [
+    "Affiliation",
+    "ApiToken",
+    "FailedSignIn",
+    "Membership",
+    "Organisation",
+    "OrganisationQuerySet",
+    "Person",
+    "PersonManager",
+    "PersonQuerySet",
+    "Project",
+    "ProjectQuerySet",
+    "RelatedEnterprise",
+    "Role",
+]

@@ -1,0 +1,52 @@
+"""Reads about organisations."""
+
+from django.db.models import QuerySet
+
+from uzina.people import rules
+from uzina.people.models import (
+    Affiliation,
+    Organisation,
+    Person,
+)
+
+
+def organisations_of(person: Person) -> QuerySet[Organisation]:
+    """Return the organisations the person is affiliated with."""
+    return Organisation.objects.filter(affiliations__person=person).order_by("name")  # type: ignore[no-any-return]
+
+
+def represents(person: Person, organisation: Organisation) -> bool:
+    """Tell whether the person may apply in the organisation's name."""
+    return Affiliation.objects.filter(
+        person=person, organisation=organisation, is_representative=True
+    ).exists()
+
+
+def is_affiliated(person: Person, organisation: Organisation) -> bool:
+    """Tell whether the person belongs to the organisation (a conflict of interest, for one)."""
+    return Affiliation.objects.filter(person=person, organisation=organisation).exists()
+
+
+def sized(organisation: Organisation) -> rules.Sized:
+    """Return the organisation's size class, related enterprises included. One query."""
+    return rules.size_class(
+        organisation.headcount,
+        organisation.turnover_eur,
+        organisation.balance_eur,
+        related_of(organisation),
+    )
+
+
+def related_of(organisation: Organisation) -> list[rules.Related]:
+    """Return the organisation's partner and linked enterprises."""
+    return [
+        rules.Related(
+            row.name,
+            rules.Relation(row.relation),
+            row.share_percent,
+            row.headcount,
+            row.turnover_eur,
+            row.balance_eur,
+        )
+        for row in organisation.related_enterprises.all()
+    ]
