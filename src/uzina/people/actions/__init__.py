@@ -15,7 +15,15 @@ from uzina.people.actions.persons import (
     sign_out_everywhere,
     speak,
 )
-from uzina.people.actions.projects import add_member, open_project
+from uzina.people.actions.projects import (
+    add_member,
+    change_lead,
+    close,
+    extend_project,
+    open_project,
+    transfer_project,
+    wind_up,
+)
 from uzina.people.actions.tokens import TOKEN_LONGEST, TOKEN_PREFIX, issue_token, revoke_token
 
 __all__ = [
@@ -26,7 +34,10 @@ __all__ = [
     "OrganisationFacts",
     "add_member",
     "appoint",
+    "change_lead",
     "change_organisation",
+    "close",
+    "extend_project",
     "issue_token",
     "note_failed_sign_in",
     "open_project",
@@ -36,4 +47,6 @@ __all__ = [
     "sign_in",
     "sign_out_everywhere",
     "speak",
+    "transfer_project",
+    "wind_up",
 ]

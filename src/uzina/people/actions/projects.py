@@ -71,3 +71,133 @@ def add_member(
     )
     log("project.member_added", project.code, by=by, now=now, person=person.code, kind=kind)
     return row
+
+
+@action
+def extend_project(
+    project: Project, *, ends_at: datetime, by: Person | None, now: datetime
+) -> Project:
+    """Let a project run longer. The caller has asked who may, and whether its mode allows it.
+
+    Raises Refused project.extend.not_now, project.extend.over, project.extend.not_later.
+    """
+    project = _locked(project)
+    rules.PROJECT.after("extend", project.state)
+    rules.check_extension(project.ends_at, ends_at, now)
+
+    before, project.ends_at = project.ends_at, ends_at
+    project.save(update_fields=["ends_at"])
+    log(
+        "project.extended",
+        project.code,
+        by=by,
+        now=now,
+        before=before.isoformat(),
+        ends_at=ends_at.isoformat(),
+    )
+    return project
+
+
+@action
+def change_lead(project: Project, *, lead: Person, by: Person | None, now: datetime) -> Project:
+    """Make a person the only lead; who led before stays a member. The caller has asked who may.
+
+    A person who is the only lead already changes nothing.
+
+    Raises Refused project.change_lead.closed, project.change_lead.not_active.
+    """
+    project = _locked(project)
+    if project.state is rules.ProjectState.CLOSED:
+        raise Refused(
+            "project.change_lead.closed",
+            _("{project} is closed: nobody leads it any more."),
+            project=project.code,
+        )
+    if not lead.is_active:
+        raise Refused(
+            "project.change_lead.not_active",
+            _("{name} cannot sign in any more. Name somebody else."),
+            name=lead.name,
+        )
+    leads = Membership.objects.filter(project=project, kind=rules.MembershipKind.LEAD)
+    before = sorted(leads.values_list("person__code", flat=True))
+    if before == [lead.code]:
+        return project
+
+    leads.exclude(person=lead).update(kind=rules.MembershipKind.MEMBER)
+    Membership.objects.update_or_create(
+        project=project, person=lead, defaults={"kind": rules.MembershipKind.LEAD}
+    )
+    log("project.lead_changed", project.code, by=by, now=now, before=before, lead=lead.code)
+    return project
+
+
+@action
+def transfer_project(
+    project: Project, *, organisation: Organisation, by: Person | None, now: datetime
+) -> Project:
+    """Hand a project to another organisation. The caller has asked who may.
+
+    Raises Refused project.transfer.not_now, project.transfer.same_organisation.
+    """
+    project = _locked(project)
+    rules.PROJECT.after("transfer", project.state)
+    if project.organisation_id == organisation.pk:
+        raise Refused(
+            "project.transfer.same_organisation",
+            _("{project} is a project of {name} already."),
+            project=project.code,
+            name=organisation.name,
+        )
+
+    before, project.organisation = project.organisation.code, organisation
+    project.save(update_fields=["organisation"])
+    log(
+        "project.transferred",
+        project.code,
+        by=by,
+        now=now,
+        before=before,
+        organisation=organisation.code,
+    )
+    return project
+
+
+@action
+def wind_up(project: Project, *, by: Person | None, now: datetime) -> Project:
+    """End a project: no new work, and what is left to hand in is handed in.
+
+    A project with time left ends now; one that never began keeps its first second, so that its
+    period stays a period. The caller has asked who may.
+
+    Raises Refused project.wind_up.not_now.
+    """
+    project = _locked(project)
+    project.state = rules.PROJECT.after("wind_up", project.state)
+
+    project.ends_at = rules.ended_early(project.starts_at, project.ends_at, now)
+    project.save(update_fields=["state", "ends_at"])
+    log("project.wound_up", project.code, by=by, now=now, ends_at=project.ends_at.isoformat())
+    return project
+
+
+@action
+def close(project: Project, *, by: Person | None, now: datetime) -> Project:
+    """Close a project that is wound up: nothing is due any more. The caller has asked who may.
+
+    Raises Refused project.close.not_now.
+    """
+    project = _locked(project)
+    project.state = rules.PROJECT.after("close", project.state)
+
+    project.save(update_fields=["state"])
+    log("project.closed", project.code, by=by, now=now)
+    return project
+
+
+def _locked(project: Project) -> Project:
+    return (
+        Project.objects.select_for_update(of=("self",))  # type: ignore[no-any-return]
+        .select_related("organisation")
+        .get(pk=project.pk)
+    )

@@ -8,7 +8,7 @@ from uzina.people.rules.kinds import (
     Relation,
     RoleKind,
 )
-from uzina.people.rules.projects import PROJECT, ProjectState
+from uzina.people.rules.projects import PROJECT, ProjectState, check_extension, ended_early
 from uzina.people.rules.sizes import (
     CEILINGS,
     LINKED_ABOVE,
@@ -37,6 +37,8 @@ __all__ = [
     "RoleKind",
     "SizeClass",
     "Sized",
+    "check_extension",
+    "ended_early",
     "related_problems",
     "size_class",
 ]
