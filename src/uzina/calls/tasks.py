@@ -68,7 +68,7 @@ def _mail_application(kind: str, application: Application) -> None:
         key=f"{kind}.{application.code}",
         path=f"/applications/{application.code}/",
         reasons=reasons,
-        review=getattr(application, "review", None),
+        assessment=getattr(application, "assessment", None),
     )
 
 

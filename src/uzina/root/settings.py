@@ -170,6 +170,11 @@ _is_collected = (STATIC_ROOT / "staticfiles.json").exists()
 WHITENOISE_USE_FINDERS = not _is_collected
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # What applicants and entrants send. Never below a folder that a web server shows.
+    "documents": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": UZINA.folders.var / "documents"},
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if _is_collected
@@ -186,6 +191,10 @@ EMAIL_BACKEND = (
 )
 EMAIL_FILE_PATH = str(_var / "mail")
 EMAIL_HOST, EMAIL_PORT = UZINA.mail.host, UZINA.mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = UZINA.mail.user, UZINA.mail.password
+EMAIL_USE_TLS = UZINA.mail.security == "starttls"
+EMAIL_USE_SSL = UZINA.mail.security == "tls"
+EMAIL_TIMEOUT = UZINA.mail.timeout_s
 
 LOGGING = {
     "version": 1,

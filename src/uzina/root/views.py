@@ -149,7 +149,7 @@ def _operator_needs(person: Person) -> list[dict[str, Any]]:
             }
         )
     counted = Application.objects.visible_to(person).aggregate(
-        waiting=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, review__isnull=True)),
+        waiting=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, assessment__isnull=True)),
         reserve=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, reserve_at__isnull=False)),
     )
     if counted["waiting"]:

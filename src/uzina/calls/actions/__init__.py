@@ -2,10 +2,11 @@
 
 from uzina.calls.actions.applications import assess, save_section, start, submit, withdraw
 from uzina.calls.actions.awards import accept, lapse, offer_next, refuse
-from uzina.calls.actions.calls import CallFacts, archive, create_call, publish
+from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
 
 __all__ = [
     "CallFacts",
+    "CapacityFacts",
     "accept",
     "archive",
     "assess",

@@ -8,9 +8,11 @@ from django.conf import settings
 
 from uzina.calls import access, queries
 from uzina.calls.actions import awards as award_actions
-from uzina.calls.models import Application, Call, Review, SavedSection
+from uzina.calls.actions import steps
+from uzina.calls.models import Application, Assessment, Call, SavedSection
 from uzina.calls.rules import awards, clock, modes, sections
 from uzina.calls.rules.flows import APPLICATION, CallState
+from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
 from uzina.core.log import log
@@ -55,7 +57,7 @@ def _locked(application: Application) -> Application:
     Call.objects.select_for_update(of=("self",)).get(pk=application.call_id)
     return (  # type: ignore[no-any-return]
         Application.objects.select_for_update(of=("self",))
-        .select_related("call__capacity", "organisation", "applicant")
+        .select_related("call", "organisation", "applicant")
         .get(pk=application.pk)
     )
 
@@ -147,7 +149,7 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     _check_own(application, by, "submit")
     state = APPLICATION.after("submit", application.state)
     _check_published(application.call, "submit")
-    clock.check_open(application.call.windows, now, verb="submit")
+    window = clock.check_open(application.call.windows, now, verb="submit")
     mode, answers = application.call.mode, queries.answers_of(application)
     if problems := sections.incomplete(mode.sections, answers):
         raise Invalid(problems)
@@ -158,16 +160,26 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     application.due_at = clock.due_at(
         now, working_days=mode.target_working_days, country=site.country, zone=site.timezone
     )
-    application.months = answers["project"]["months"]
-    application.gpu_ms = mode.package_gpu_hours * awards.MS_PER_HOUR
+    application.cut_off = application.call.cut_offs.filter(
+        opens_at=window.opens_at, closes_at=window.closes_at
+    ).first()
+    application.months = answers["project"].get("months", 0)
+    application.partition = answers.get("work", {}).get("partition", "")
+    application.fallback_partition = answers.get("work", {}).get("fallback_partition", "")
+    capacity = queries.capacity_of(application)
+    application.gpu_ms = modes.asked_gpu_ms(
+        mode, answers, gpus_per_node=capacity.gpus_per_node if capacity else 1
+    )
     application.facts = queries.organisation_facts(application.organisation)
     application.verdict = modes.kept(verdict)
     application.save()
     log("application.submitted", application.code, by=by, now=now, call=application.call.code)
+    steps.begin(application, now=now)
     if verdict.qualifies:
         application.state = APPLICATION.after("admit", application.state)
         application.save(update_fields=["state"])
         log("application.admitted", application.code, by=None, now=now, mode=mode.version)
+        steps.finish(application, StepKind.ELIGIBILITY, outcome="passed", by=None, now=now)
         promise(
             "calls.mail_receipt",
             key=f"receipt:{application.code}",
@@ -197,6 +209,7 @@ def withdraw(application: Application, *, by: Person, now: datetime) -> Applicat
     application.state, application.ended_at, application.reserve_at = state, now, None
     application.save(update_fields=["state", "ended_at", "reserve_at"])
     log("application.withdrawn", application.code, by=by, now=now)
+    steps.stop(application, now=now)
     award_actions.offer_next(application.call, now=now)
     return application
 
@@ -213,7 +226,7 @@ def assess(
     note: str,
     by: Person,
     now: datetime,
-) -> Review:
+) -> Assessment:
     """Give the host's technical assessment. A mode that is first in, first out decides by it.
 
     recommended_gpu_hours  1 to the package; counts only where all three answers are yes
@@ -234,16 +247,16 @@ def assess(
             "application.assess.conflict",
             _("You belong to the organisation that applies. Leave this one to a colleague."),
         )
-    if Review.objects.filter(application=application).exists():
+    if Assessment.objects.filter(application=application).exists():
         raise Refused(
             "application.assess.already",
             _("{application} has been assessed already. Take the next one in the queue."),
             application=application.code,
         )
     APPLICATION.after("assess", application.state)
-    review = Review(
+    assessment = Assessment(
         application=application,
-        reviewer=by,
+        assessor=by,
         is_fitting=is_fitting,
         is_ready=is_ready,
         is_justified=is_justified,
@@ -252,9 +265,9 @@ def assess(
         note=note,
         made_at=now,
     )
-    if review.is_positive:
-        review.recommended_gpu_ms = recommended_gpu_hours * awards.MS_PER_HOUR
-        awards.check_recommended(review.recommended_gpu_ms, application.gpu_ms or 0)
+    if assessment.is_positive:
+        assessment.recommended_gpu_ms = recommended_gpu_hours * awards.MS_PER_HOUR
+        awards.check_recommended(assessment.recommended_gpu_ms, application.gpu_ms or 0)
     elif not comment.strip():
         raise Invalid(
             [
@@ -266,7 +279,7 @@ def assess(
             ]
         )
 
-    review.save()
+    assessment.save()
     log(
         "application.assessed",
         application.code,
@@ -275,9 +288,11 @@ def assess(
         is_fitting=is_fitting,
         is_ready=is_ready,
         is_justified=is_justified,
-        recommended_gpu_ms=review.recommended_gpu_ms,
+        recommended_gpu_ms=assessment.recommended_gpu_ms,
     )
-    if review.is_positive:
+    outcome = "passed" if assessment.is_positive else "failed"
+    steps.finish(application, StepKind.TECHNICAL_ASSESSMENT, outcome=outcome, by=by, now=now)
+    if assessment.is_positive:
         award_actions.offer_next(application.call, now=now)
     else:
         award_actions.decline(
@@ -290,4 +305,4 @@ def assess(
             },
             now=now,
         )
-    return review
+    return assessment

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from uzina.calls import access, queries
-from uzina.calls.models import Application, Award, Call, Decision
+from uzina.calls.actions import steps
+from uzina.calls.models import Application, Award, Call, Capacity, Decision
 from uzina.calls.rules import awards, clock, modes
 from uzina.calls.rules.flows import APPLICATION, AWARD, AwardState
+from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
 from uzina.core.errors import NotAllowed
 from uzina.core.log import log
@@ -28,24 +30,29 @@ def offer_next(call: Call, *, now: datetime) -> list[Award]:
     Eligibility is asked again with the facts of this moment. Those whose turn it would be but
     for the capacity are told once that they wait. Calling it again changes nothing.
     """
-    call = Call.objects.select_for_update(of=("self",)).select_related("capacity").get(pk=call.pk)
+    call = Call.objects.select_for_update(of=("self",)).get(pk=call.pk)
+    if call.mode.order != "fifo":
+        return []
     offered: list[Award] = []
-    while True:
-        outcome = awards.first_in_first_out(queries.queue(call), queries.free_gpu_ms(call))
-        made = [_offer(code, now=now) for code in outcome.offers]
-        offered += [award for award in made if award is not None]
-        if None not in made:
-            break
-    for code in outcome.reserves:
-        _reserve(code, now=now)
+    for capacity in Capacity.objects.select_related("account").filter(call=call).order_by("pk"):
+        while True:
+            outcome = awards.first_in_first_out(
+                queries.queue(capacity), queries.free_gpu_ms(capacity)
+            )
+            made = [_offer(code, capacity, now=now) for code in outcome.offers]
+            offered += [award for award in made if award is not None]
+            if None not in made:
+                break
+        for code in outcome.reserves:
+            _reserve(code, now=now)
     return offered
 
 
-def _offer(code: str, *, now: datetime) -> Award | None:
+def _offer(code: str, capacity: Capacity, *, now: datetime) -> Award | None:
     """Offer one award; None when the applicant no longer qualifies and is declined instead."""
     application = (
         Application.objects.select_for_update(of=("self",))
-        .select_related("call", "organisation", "review")
+        .select_related("call", "organisation", "assessment")
         .get(code=code)
     )
     verdict = queries.verdict_now(application)
@@ -55,13 +62,15 @@ def _offer(code: str, *, now: datetime) -> Award | None:
         failed = [reason.rule for reason in verdict.failed]
         decline(application, rule="eligibility_at_award", inputs={"failed": failed}, now=now)
         return None
-    gpu_ms = application.review.recommended_gpu_ms
+    gpu_ms = queries.to_be_given_gpu_ms(application)
     application.state = APPLICATION.after("award", application.state)
     application.ended_at, application.reserve_at = now, None
     application.save(update_fields=["verdict", "state", "ended_at", "reserve_at"])
     _decide(application, "award", FIFO, {"gpu_ms": gpu_ms, "asked_gpu_ms": application.gpu_ms}, now)
+    steps.finish(application, StepKind.DECISION, outcome="award", by=None, now=now)
     award = Award.objects.create(
         application=application,
+        capacity=capacity,
         gpu_ms=gpu_ms,
         months=application.months or 0,
         offered_at=now,
@@ -99,6 +108,8 @@ def decline(
     application.ended_at, application.reserve_at = now, None
     application.save(update_fields=["state", "ended_at", "reserve_at"])
     _decide(application, "decline", rule, inputs, now)
+    keep = StepKind.APPEAL if application.call.mode.step(StepKind.APPEAL) else None
+    steps.stop(application, now=now, keep=keep)
     log("application.declined", application.code, by=None, now=now, rule=rule, **inputs)
     promise(
         "calls.mail_decline",
@@ -122,7 +133,10 @@ def _locked(award: Award) -> Award:
     return (  # type: ignore[no-any-return]
         Award.objects.select_for_update(of=("self",))
         .select_related(
-            "application__call__capacity", "application__organisation", "application__applicant"
+            "application__call",
+            "application__organisation",
+            "application__applicant",
+            "capacity__account",
         )
         .get(pk=award.pk)
     )
@@ -166,7 +180,7 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
     )
     allocation = ledger.grant(
         award.project,
-        capacity=application.call.capacity,
+        capacity=award.capacity.account,
         amount=award.gpu_ms,
         starts_at=award.starts_at,
         ends_at=award.ends_at,
@@ -176,6 +190,8 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         now=now,
     )
     award.save()
+    steps.finish(application, StepKind.ACCEPTANCE, outcome="accepted", by=by, now=now)
+    steps.stop(application, now=now)
     log(
         "award.accepted",
         award.code,
@@ -200,6 +216,7 @@ def refuse(award: Award, *, by: Person, now: datetime) -> Award:
 
     award.state, award.answered_at = state, now
     award.save(update_fields=["state", "answered_at"])
+    steps.stop(award.application, now=now)
     log("award.refused", award.code, by=by, now=now)
     offer_next(award.application.call, now=now)
     return award
@@ -218,6 +235,7 @@ def lapse(award: Award, *, now: datetime) -> Award:
 
     award.state = state
     award.save(update_fields=["state"])
+    steps.stop(award.application, now=now)
     log("award.lapsed", award.code, by=None, now=now)
     promise("calls.mail_lapse", key=f"lapse:{award.code}", now=now, award=award.code)
     offer_next(award.application.call, now=now)

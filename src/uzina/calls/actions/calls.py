@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from uzina.calls import access, queries
-from uzina.calls.models import Call, CutOff
+from uzina.calls.models import Call, Capacity, CutOff
 from uzina.calls.rules import modes
 from uzina.calls.rules.awards import MS_PER_HOUR
 from uzina.calls.rules.clock import Window
@@ -27,10 +27,28 @@ MOST_BUDGET_HOURS = 2_000_000_000
 
 
 @dataclass(frozen=True)
+class CapacityFacts:
+    """What a call can grant of one partition, GPU-hours.
+
+    cut_off        number of the cut-off it is for, from 0; None: for the whole call
+    gpus_per_node  turns node-hours into GPU-hours, where the mode counts those
+    """
+
+    partition: str
+    budget_gpu_hours: int
+    cut_off: int | None = None
+    gpus_per_node: int = 1
+    usable_from: datetime | None = None
+    usable_until: datetime | None = None
+
+
+@dataclass(frozen=True)
 class CallFacts:
     """What an operator says of a new call. Hours are GPU-hours.
 
-    budget_gpu_hours   what the call can grant in all
+    budget_gpu_hours   what the call can grant in all, where it has one partition
+    capacities         what it can grant by partition and cut-off, instead of one budget
+    money_eur_cents    what all its awards may be worth, where the funder says so
     package_gpu_hours  what one award gives; None takes the mode's figure
     cut_offs           deadlines in order; none for a call that is open without a break
     """
@@ -39,17 +57,25 @@ class CallFacts:
     slug: str
     title_en: str
     title_ro: str
-    budget_gpu_hours: int
     opens_at: datetime
+    budget_gpu_hours: int = 0
     closes_at: datetime | None = None
     package_gpu_hours: int | None = None
     partition: str = ""
     cut_offs: Sequence[Window] = field(default_factory=tuple)
+    capacities: Sequence[CapacityFacts] = field(default_factory=tuple)
+    money_eur_cents: int | None = None
+
+    def all_capacities(self) -> list[CapacityFacts]:
+        """Return the capacities, also where one budget stands for the only one."""
+        if self.capacities or not self.budget_gpu_hours:
+            return list(self.capacities)
+        return [CapacityFacts(self.partition, self.budget_gpu_hours)]
 
 
 @action
 def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
-    """Draft a call from a mode and open the capacity account that it grants from.
+    """Draft a call from a mode and open the accounts that it grants from.
 
     Raises NotAllowed call.create.not_operator, Invalid with every fact that cannot be.
     """
@@ -61,33 +87,24 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
     if problems := [*_problems(facts), *_mode_problems(facts, rules)]:
         raise Invalid(problems)
 
-    code = new_code("CAL")
-    capacity = ledger.open_capacity(
-        owner=code,
-        title=facts.title_en,
-        resource=ledger_queries.gpu_hours(),
-        amount=facts.budget_gpu_hours * MS_PER_HOUR,
-        key=f"call:{code}",
-        by=by,
-        now=now,
-    )
     call = Call.objects.create(
-        code=code,
+        code=new_code("CAL"),
         slug=facts.slug,
         title_en=facts.title_en.strip(),
         title_ro=facts.title_ro.strip(),
         opens_at=facts.opens_at,
         closes_at=facts.closes_at,
         rules=rules,
-        capacity=capacity,
-        partition=facts.partition,
+        money_eur_cents=facts.money_eur_cents,
         made_at=now,
     )
-    CutOff.objects.bulk_create(
+    cut_offs = CutOff.objects.bulk_create(
         CutOff(call=call, opens_at=one.opens_at, closes_at=one.closes_at)
         for one in facts.cut_offs
         if one.closes_at is not None
     )
+    for one in facts.all_capacities():
+        _open_capacity(call, one, cut_offs, by=by, now=now)
     log(
         "call.created",
         call.code,
@@ -96,9 +113,35 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
         slug=call.slug,
         mode=facts.mode,
         version=call.mode.version,
-        budget_gpu_hours=facts.budget_gpu_hours,
+        budget_gpu_hours=sum(one.budget_gpu_hours for one in facts.all_capacities()),
+        money_eur_cents=facts.money_eur_cents,
     )
     return call
+
+
+def _open_capacity(
+    call: Call, facts: CapacityFacts, cut_offs: Sequence[CutOff], *, by: Person, now: datetime
+) -> Capacity:
+    code = new_code("CAP")
+    account = ledger.open_capacity(
+        owner=code,
+        title=f"{call.title_en} {facts.partition}".strip(),
+        resource=ledger_queries.gpu_hours(),
+        amount=facts.budget_gpu_hours * MS_PER_HOUR,
+        key=f"capacity:{code}",
+        by=by,
+        now=now,
+    )
+    return Capacity.objects.create(
+        code=code,
+        call=call,
+        cut_off=None if facts.cut_off is None else cut_offs[facts.cut_off],
+        partition=facts.partition,
+        gpus_per_node=facts.gpus_per_node,
+        account=account,
+        usable_from=facts.usable_from,
+        usable_until=facts.usable_until,
+    )
 
 
 def _mode_problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem]:
@@ -115,7 +158,9 @@ def _mode_problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Pr
         mode = modes.parse_mode(rules)
     except Invalid as invalid:
         return list(invalid.problems)
-    if mode.package_gpu_hours > facts.budget_gpu_hours:
+    if mode.kind == "hours" and any(
+        one.budget_gpu_hours < max(mode.package_gpu_hours, 1) for one in facts.all_capacities()
+    ):
         return [
             Problem(
                 "budget_gpu_hours",
@@ -146,7 +191,9 @@ def _problems(facts: CallFacts) -> list[Problem]:
         for name in ("title_en", "title_ro")
         if not getattr(facts, name).strip()
     ]
-    if not 1 <= facts.budget_gpu_hours <= MOST_BUDGET_HOURS:
+    hours = [one.budget_gpu_hours for one in facts.all_capacities()] or [facts.budget_gpu_hours]
+    may_be_none = _grants_nothing(facts)
+    if not may_be_none and not all(1 <= one <= MOST_BUDGET_HOURS for one in hours):
         problems.append(
             Problem(
                 "budget_gpu_hours",
@@ -172,6 +219,10 @@ def _problems(facts: CallFacts) -> list[Problem]:
             break
         previous = one.closes_at
     return problems
+
+
+def _grants_nothing(facts: CallFacts) -> bool:
+    return queries.mode_data().get(facts.mode, {}).get("kind") == "interest"
 
 
 @action

@@ -203,8 +203,8 @@ def application_out(application: Application, request: SignedIn) -> ApplicationO
         is_reserve=application.reserve_at is not None,
         sections=[_section_out(slug, saved.get(slug)) for slug in application.call.mode.sections],
         verdict=_kept_verdict(application),
-        assessment=AssessmentOut.from_orm(application.review)
-        if hasattr(application, "review")
+        assessment=AssessmentOut.from_orm(application.assessment)
+        if hasattr(application, "assessment")
         else None,
         decision=DecisionOut.from_orm(application.decision)
         if hasattr(application, "decision")

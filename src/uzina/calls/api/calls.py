@@ -85,7 +85,9 @@ def _call_out(call: Call, request: SignedIn) -> CallOut:
         package_gpu_hours=call.mode.package_gpu_hours,
         durations_months=list(call.mode.durations_months),
         target_working_days=call.mode.target_working_days,
-        partition=call.partition,
+        partition=", ".join(
+            dict.fromkeys(one.partition for one in call.capacities.all() if one.partition)
+        ),
         free_gpu_ms=queries.left_gpu_ms(call)
         if is_operator or people_access.is_auditor(request.user)
         else None,

@@ -22,10 +22,12 @@ from uzina.calls.queries.awards import (
 from uzina.calls.queries.calls import (
     calls,
     calls_with_reserve,
+    capacity_of,
     free_gpu_ms,
     left_gpu_ms,
     open_calls,
     queue,
+    to_be_given_gpu_ms,
 )
 from uzina.calls.queries.modes import (
     MODES,
@@ -44,6 +46,7 @@ __all__ = [
     "award",
     "calls",
     "calls_with_reserve",
+    "capacity_of",
     "country_groups",
     "country_names",
     "free_gpu_ms",
@@ -59,6 +62,7 @@ __all__ = [
     "shipped_modes",
     "story",
     "to_be_assessed",
+    "to_be_given_gpu_ms",
     "verbs",
     "verdict_now",
     "working_days_left",

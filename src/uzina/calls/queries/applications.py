@@ -25,7 +25,7 @@ def applications() -> QuerySet[Application]:
     """Return all applications with what their pages show, newest first; narrow it further."""
     return (  # type: ignore[no-any-return]
         Application.objects.select_related(
-            "call__capacity", "organisation", "applicant", "review", "decision", "award__project"
+            "call", "organisation", "applicant", "assessment", "decision", "award__project"
         )
         .prefetch_related(
             Prefetch("sections", SavedSection.objects.order_by("pk")), "call__cut_offs"
@@ -102,14 +102,14 @@ def may_apply_for(person: Person) -> QuerySet[Organisation]:
 
 def story(application: Application) -> timeline.Story:
     """Return the instants of an application for its timeline. No query after applications()."""
-    review = getattr(application, "review", None)
+    assessment = getattr(application, "assessment", None)
     award: Award | None = getattr(application, "award", None)
     return timeline.Story(
         state=application.state,
         made_at=application.made_at,
         submitted_at=application.submitted_at,
         due_at=application.due_at,
-        assessed_at=review.made_at if review else None,
+        assessed_at=assessment.made_at if assessment else None,
         reserve_at=application.reserve_at,
         ended_at=application.ended_at,
         award_state=award.state if award else None,
@@ -138,7 +138,7 @@ def verbs(application: Application, person: Person, own: Container[int]) -> list
     if (
         "assess" in open_verbs
         and person.has_role(RoleKind.ASSESSOR)
-        and getattr(application, "review", None) is None
+        and getattr(application, "assessment", None) is None
         and application.organisation_id not in own
     ):
         return ["assess"]
@@ -147,5 +147,5 @@ def verbs(application: Application, person: Person, own: Container[int]) -> list
 
 def to_be_assessed() -> QuerySet[Application]:
     """Return all that wait for a technical assessment, oldest first, as applications()."""
-    waiting = applications().filter(state=ApplicationState.ELIGIBLE, review__isnull=True)
+    waiting = applications().filter(state=ApplicationState.ELIGIBLE, assessment__isnull=True)
     return waiting.order_by("submitted_at", "pk")

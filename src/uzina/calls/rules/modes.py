@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from uzina.calls.rules.steps import StepKind, StepSpec
 from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 from uzina.ledger.rules import AtExhaustion
@@ -27,6 +28,14 @@ FACTS = (
     "gpu_hours",
 )
 """What a rule may ask. None where it is not known yet."""
+
+OWNERS = ("rule", "operator", "assessor", "reviewer", "panel", "applicant")
+
+DOCUMENT_TYPES = ("pdf", "text", "csv", "docx", "odt")
+
+AID_BASES = ("union_share", "de_minimis", "gber_28", "none")
+"""On what a free award stands: the Union's share of the machine (no State aid), de minimis
+(Regulation (EU) 2023/2831), Article 28 of Regulation (EU) No 651/2014, or paid for."""
 
 CHECKS = ("one_of", "all_of", "is_true", "at_most")
 
@@ -61,25 +70,133 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class PartitionAsk:
+    """What may be asked of one partition, in the mode's unit; gpus_per_node turns nodes to GPUs."""
+
+    name: str
+    gpus_per_node: int
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One thing that reviewers score.
+
+    weight     its share in the weighted mean, any whole number above zero
+    threshold  the least score with which an application passes; 0: none
+    """
+
+    key: str
+    title: Text
+    weight: int
+    threshold: int
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How reviewers score: whole numbers from least to most, and what passes overall.
+
+    threshold_milli  of the weighted mean, thousandths of a point
+    reviewers        how many reviews each application needs
+    blind            none; single: applicants see no reviewer's name; double: reviewers see no
+                     applicant's name either
+    """
+
+    least: int
+    most: int
+    threshold_milli: int
+    reviewers: int
+    blind: Literal["none", "single", "double"]
+    conflict_years: int
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True)
+class DocumentSpec:
+    """A file that a mode asks for. types: pdf, text, csv, docx, odt."""
+
+    slug: str
+    title: Text
+    is_required: bool
+    types: tuple[str, ...]
+    most_mib: int
+
+
+@dataclass(frozen=True)
+class AmendmentSpec:
+    """What may be changed after an award: up to so many months or per cent of the first grant.
+
+    0 where the kind has no such figure. needs_report: only on an accepted interim report.
+    """
+
+    kind: str
+    most_months: int
+    most_percent: int
+    needs_report: bool
+
+
+AMENDMENTS = (
+    "extension",
+    "top_up",
+    "reduction",
+    "transfer",
+    "change_of_lead",
+    "suspension",
+    "early_end",
+)
+
+
+@dataclass(frozen=True)
 class Mode:
-    """One access mode as it stood on a day. Units: GPU-hours, months, (working) days."""
+    """One access mode as it stood on a day. Units: GPU-hours, months, (working) days.
+
+    kind      hours: awards of GPU-hours; challenge: prizes by a leaderboard; interest: a place in
+              a consortium, no hours
+    order     fifo: first come, first served; ranked: compared at a cut-off
+    unit      what people ask in: gpu_hour or node_hour
+    package_gpu_hours  what each award gives; 0 where the applicant says how much
+    least, most        what may be asked in the unit, where partitions do not say otherwise
+    steps     the workflow, in order
+    """
 
     slug: str
     version: str
     checked_on: date
     title: Text
     summary: Text
-    order: Literal["fifo"]
+    kind: Literal["hours", "challenge", "interest"]
+    order: Literal["fifo", "ranked"]
+    unit: Literal["gpu_hour", "node_hour"]
     package_gpu_hours: int
+    least: int
+    most: int
+    partitions: tuple[PartitionAsk, ...]
     durations_months: tuple[int, ...]
     target_working_days: int
     answer_days: int
     report_months: int
-    is_extendable: bool
+    data_days: int
+    amendments: tuple[AmendmentSpec, ...]
     at_exhaustion: AtExhaustion
     sections: tuple[str, ...]
+    documents: tuple[DocumentSpec, ...]
+    steps: tuple[StepSpec, ...]
+    scoring: Scoring | None
+    appeal_working_days: int
+    price_eur_cents: int
+    aid_basis: str
     rules: tuple[Rule, ...]
     sources: Mapping[str, str]
+
+    @property
+    def is_extendable(self) -> bool:
+        """Whether an award may be extended."""
+        return any(one.kind == "extension" for one in self.amendments)
+
+    def step(self, kind: StepKind) -> StepSpec | None:
+        """Return the step of the kind; None where the mode has none."""
+        return next((one for one in self.steps if one.kind is kind), None)
 
 
 @dataclass(frozen=True)
@@ -224,6 +341,22 @@ def kept(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+MS_PER_HOUR = 3_600_000
+
+
+def asked_gpu_ms(
+    mode: Mode, answers: Mapping[str, Mapping[str, Any]], *, gpus_per_node: int
+) -> int:
+    """Return what an application asks for, GPU-milliseconds: the package, or what it says.
+
+    gpus_per_node  of the partition it asks, for a mode that counts node-hours
+    """
+    if mode.package_gpu_hours:
+        return mode.package_gpu_hours * MS_PER_HOUR
+    asked = int(answers.get("work", {}).get("gpu_hours", 0))
+    return asked * MS_PER_HOUR * (gpus_per_node if mode.unit == "node_hour" else 1)
+
+
 def in_language(text: Text, language: str) -> str:
     """Return a text in the language, else in English, else empty."""
     return text.get(language) or text.get("en", "")
@@ -264,15 +397,27 @@ def parse_mode(raw: Mapping[str, Any]) -> Mode:
         checked_on=reader.day("checked_on"),
         title=reader.words("title"),
         summary=reader.words("summary"),
-        order=reader.one_of("order", ("fifo",)),  # type: ignore[arg-type]
-        package_gpu_hours=reader.count("package_gpu_hours", 10_000_000),
+        kind=reader.one_of("kind", ("hours", "challenge", "interest"), "hours"),  # type: ignore[arg-type]
+        order=reader.one_of("order", ("fifo", "ranked")),  # type: ignore[arg-type]
+        unit=reader.one_of("unit", ("gpu_hour", "node_hour"), "gpu_hour"),  # type: ignore[arg-type]
+        package_gpu_hours=reader.count("package_gpu_hours", 10_000_000, 0, 0),
+        least=reader.count("least", 10_000_000, 0, 1),
+        most=reader.count("most", 10_000_000, 1, 10_000_000),
+        partitions=tuple(reader.partitions()),
         durations_months=reader.counts("durations_months", 60),
         target_working_days=reader.count("target_working_days", 250),
         answer_days=reader.count("answer_days", 366),
         report_months=reader.count("report_months", 24),
-        is_extendable=reader.flag("is_extendable"),
+        data_days=reader.count("data_days", 3650, 1, 30),
+        amendments=tuple(reader.amendments()),
         at_exhaustion=reader.at_exhaustion(),
         sections=reader.some_of("sections", SECTIONS),
+        documents=tuple(reader.documents()),
+        steps=tuple(reader.steps()),
+        scoring=reader.scoring(),
+        appeal_working_days=reader.count("appeal_working_days", 250, 0, 10),
+        price_eur_cents=reader.count("price_eur_cents", 100_000, 0, 0),
+        aid_basis=reader.one_of("aid_basis", AID_BASES, "union_share"),
         rules=tuple(reader.rules()),
         sources=reader.sources(),
     )
@@ -299,8 +444,8 @@ class _Reader:
             return ""
         return value
 
-    def one_of(self, key: str, choices: Sequence[str]) -> str:
-        value = self.raw.get(key)
+    def one_of(self, key: str, choices: Sequence[str], default: str = "") -> str:
+        value = self.raw.get(key, default)
         if value not in choices:
             self.wrong(key, _("Choose one of: {choices}."), choices=", ".join(choices))
             return choices[0]
@@ -313,11 +458,16 @@ class _Reader:
             return ()
         return tuple(value)
 
-    def count(self, key: str, most: int) -> int:
-        value = self.raw.get(key)
-        if type(value) is not int or not 1 <= value <= most:
-            self.wrong(key, _("Write a whole number from 1 to {most}."), most=most)
-            return 1
+    def count(self, key: str, most: int, least: int = 1, default: int | None = None) -> int:
+        value = self.raw.get(key, default)
+        if type(value) is not int or not least <= value <= most:
+            self.wrong(
+                key,
+                _("Write a whole number from {least} to {most}."),
+                least=least,
+                most=most,
+            )
+            return least
         return value
 
     def counts(self, key: str, most: int) -> tuple[int, ...]:
@@ -336,6 +486,90 @@ class _Reader:
         if not isinstance(value, bool):
             self.wrong(key, _("Write true or false."))
         return value is True
+
+    def each(self, key: str) -> "Iterable[_Reader]":
+        """Return a reader for each table of a list; what they find wrong is this one's."""
+        rows = self.raw.get(key, [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            self.wrong(key, _("Write a list of tables."))
+            return
+        for number, row in enumerate(rows):
+            reader = _Reader(row, f"{self.path}{key}.{number}.")
+            yield reader
+            self.problems += reader.problems
+
+    def partitions(self) -> Iterable[PartitionAsk]:
+        for row in self.each("partitions"):
+            yield PartitionAsk(
+                name=row.text("name"),
+                gpus_per_node=row.count("gpus_per_node", 64),
+                least=row.count("least", 10_000_000, 0, 1),
+                most=row.count("most", 10_000_000),
+            )
+
+    def amendments(self) -> Iterable[AmendmentSpec]:
+        for row in self.each("amendments"):
+            yield AmendmentSpec(
+                kind=row.one_of("kind", AMENDMENTS),
+                most_months=row.count("most_months", 60, 0, 0),
+                most_percent=row.count("most_percent", 1000, 0, 0),
+                needs_report=row.flag("needs_report") if "needs_report" in row.raw else False,
+            )
+
+    def documents(self) -> Iterable[DocumentSpec]:
+        for row in self.each("documents"):
+            yield DocumentSpec(
+                slug=row.text("slug"),
+                title=row.words("title"),
+                is_required=row.flag("is_required"),
+                types=row.some_of("types", DOCUMENT_TYPES),
+                most_mib=row.count("most_mib", 50),
+            )
+
+    def steps(self) -> Iterable[StepSpec]:
+        kinds = []
+        for row in self.each("steps"):
+            kind = StepKind(row.one_of("kind", tuple(map(str, StepKind))))
+            kinds.append(kind)
+            yield StepSpec(
+                kind=kind,
+                working_days=row.count("working_days", 250, 0, 0),
+                owner=row.one_of("owner", OWNERS),
+            )
+        if kinds != sorted(set(kinds), key=list(StepKind).index) or not kinds:
+            self.wrong(
+                "steps",
+                _("Write steps once each, in this order: {steps}."),
+                steps=", ".join(StepKind),
+            )
+
+    def scoring(self) -> Scoring | None:
+        if "scoring" not in self.raw:
+            return None
+        row = _Reader(self.raw["scoring"], f"{self.path}scoring.")
+        scoring = Scoring(
+            least=row.count("least", 10, 0, 1),
+            most=row.count("most", 100, 1, 5),
+            threshold_milli=row.count("threshold_milli", 100_000, 0, 0),
+            reviewers=row.count("reviewers", 10),
+            blind=row.one_of("blind", ("none", "single", "double"), "single"),  # type: ignore[arg-type]
+            conflict_years=row.count("conflict_years", 20, 0, 3),
+            criteria=tuple(
+                Criterion(
+                    key=one.text("key"),
+                    title=one.words("title"),
+                    weight=one.count("weight", 1000),
+                    threshold=one.count("threshold", 100, 0, 0),
+                )
+                for one in row.each("criteria")
+            ),
+        )
+        if not scoring.criteria:
+            row.wrong("criteria", _("Write at least one criterion."))
+        if scoring.least >= scoring.most:
+            row.wrong("most", _("The scale must end above its beginning."))
+        self.problems += row.problems
+        return scoring
 
     def at_exhaustion(self) -> AtExhaustion:
         """Return what happens when the hours end; a mode that does not say lets jobs finish."""
@@ -366,14 +600,23 @@ class _Reader:
             return {}
         for key in (
             "package_gpu_hours",
+            "least",
+            "most",
+            "partitions",
             "durations_months",
             "target_working_days",
             "order",
-            "is_extendable",
+            "amendments",
             "report_months",
             "answer_days",
+            "scoring",
+            "steps",
+            "data_days",
+            "price_eur_cents",
+            "aid_basis",
+            "appeal_working_days",
         ):
-            if not value.get(key):
+            if key in self.raw and not value.get(key):
                 self.wrong(f"sources.{key}", _("Name the source of this figure."))
         return {str(key): str(source) for key, source in value.items()}
 

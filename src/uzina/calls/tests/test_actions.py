@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from uzina.calls import actions, queries
-from uzina.calls.models import Application, Award, Call, Decision, Review, SavedSection
+from uzina.calls.models import Application, Assessment, Award, Call, Decision, SavedSection
 from uzina.calls.rules.awards import MS_PER_HOUR
 from uzina.calls.rules.clock import Window
 from uzina.calls.tests.conftest import (
@@ -39,7 +39,7 @@ def traces():
     """Return how much there is of everything that an action leaves behind."""
     return [
         model.objects.count()
-        for model in (LogEntry, Promise, Application, SavedSection, Review, Decision, Award)
+        for model in (LogEntry, Promise, Application, SavedSection, Assessment, Decision, Award)
     ] + [Project.objects.count(), Allocation.objects.count(), Call.objects.count()]
 
 
@@ -412,7 +412,7 @@ def test_a_negative_assessment_declines_and_needs_a_word_to_the_applicant(eligib
     eligible.refresh_from_db()
     assert eligible.state == "declined"
     assert eligible.decision.rule == "technical_assessment"
-    assert eligible.review.comment
+    assert eligible.assessment.comment
 
 
 def test_only_an_assessor_assesses_and_only_once(eligible, ana, operator, assessor):

@@ -141,7 +141,7 @@ def application(request: SignedIn, code: str) -> HttpResponse:
         "is_mine": found.applicant_id == request.user.pk,
         "reasons": reasons_shown(verdict) if verdict else [],
         "award": getattr(found, "award", None),
-        "review": getattr(found, "review", None),
+        "assessment": getattr(found, "assessment", None),
     }
     if "save" in verbs:
         steps = _steps(found)

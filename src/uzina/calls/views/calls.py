@@ -82,8 +82,9 @@ def call(request: HttpRequest, slug: str) -> HttpResponse:
             ).format(n=mode.report_months),
         ),
     ]
-    if found.partition:
-        facts.append((gettext("Partition"), found.partition))
+    partitions = [one.partition for one in found.capacities.all() if one.partition]
+    if partitions:
+        facts.append((gettext("Partition"), ", ".join(dict.fromkeys(partitions))))
     return render(
         request,
         "calls/call.html",
