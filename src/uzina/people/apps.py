@@ -2,9 +2,30 @@
 
 from django.apps import AppConfig
 
+from uzina.core.agenda import every
+from uzina.core.text import _
+from uzina.people import rules
+
 
 class PeopleConfig(AppConfig):
     """People."""
 
     name = "uzina.people"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have digests leave within a minute of their hour, and name our own messages."""
+        every("people.send_digests", seconds=60)
+        rules.declare(
+            rules.DIGEST,
+            title=_("Messages of the day"),
+            is_mandatory=False,
+            example={
+                "count": 2,
+                "path": "/account/messages/",
+                "messages": [
+                    {"subject": "PRJ-2AB3CD: …", "body": "…"},
+                    {"subject": "JOB-2AB3CD: …", "body": "…"},
+                ],
+            },
+        )

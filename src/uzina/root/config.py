@@ -160,7 +160,17 @@ class MailConfig:
     backend: Literal["file", "smtp"] = doc("file: kept in var/mail; smtp: sent.", "file")
     host: str = doc("SMTP server.", "localhost")
     port: int = doc("SMTP port.", 25)
+    user: str = doc("Who signs in at the SMTP server. Empty: nobody signs in.", "")
+    password: str = doc("The password of that user.", "", secret=True)
+    security: Literal["none", "starttls", "tls"] = doc(
+        "none: unencrypted, to a server of this machine; starttls: encrypted after greeting; tls: "
+        "from the start.",
+        "none",
+    )
+    timeout_s: int = doc("Seconds to wait for the SMTP server.", 30)
     sender: str = doc("From whom mail comes.", "factory@example.org")
+    hold_s: int = doc("Seconds each message waits, visible to operators, before it leaves.", 0)
+    digest_hour: int = doc("Hour of the factory's clock at which daily digests leave.", 8)
 
 
 @dataclass(frozen=True)
@@ -326,6 +336,9 @@ def _check(config: Config) -> list[str]:
         ("site.port", config.site.port, 1, 65535),
         ("session.port", config.session.port, 0, 65535),
         ("mail.port", config.mail.port, 1, 65535),
+        ("mail.timeout_s", config.mail.timeout_s, 1, 600),
+        ("mail.hold_s", config.mail.hold_s, 0, 7 * 86400),
+        ("mail.digest_hour", config.mail.digest_hour, 0, 23),
         ("scheduler.cpus", config.scheduler.cpus, 0, 4096),
         ("scheduler.gpus", config.scheduler.gpus, 0, 256),
         ("scheduler.memory_mb", config.scheduler.memory_mb, 0, 2**31 - 1),

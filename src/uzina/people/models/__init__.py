@@ -1,5 +1,6 @@
 """People, organisations, roles, projects, tokens and messages."""
 
+from uzina.people.models.messages import Message, MessageQuerySet, MessageWish
 from uzina.people.models.organisations import (
     Affiliation,
     Organisation,
@@ -21,6 +22,9 @@ __all__ = [
     "ApiToken",
     "FailedSignIn",
     "Membership",
+    "Message",
+    "MessageQuerySet",
+    "MessageWish",
     "Organisation",
     "OrganisationQuerySet",
     "Person",

@@ -1,5 +1,14 @@
 """Reads worth a name."""
 
+from uzina.people.queries.messages import (
+    awaiting_digest,
+    held_batches,
+    messages_about,
+    unsubscribe_token,
+    unsubscribing,
+    wish,
+    wishes,
+)
 from uzina.people.queries.organisations import (
     is_affiliated,
     organisations_of,
@@ -17,8 +26,11 @@ from uzina.people.queries.projects import (
 )
 
 __all__ = [
+    "awaiting_digest",
+    "held_batches",
     "is_affiliated",
     "members_of",
+    "messages_about",
     "organisations_of",
     "people_in",
     "people_with_role",
@@ -31,4 +43,8 @@ __all__ = [
     "represents",
     "sized",
     "token_holder",
+    "unsubscribe_token",
+    "unsubscribing",
+    "wish",
+    "wishes",
 ]

@@ -8,6 +8,23 @@ from uzina.people.rules.kinds import (
     Relation,
     RoleKind,
 )
+from uzina.people.rules.messages import (
+    AFTER_FAILURE,
+    DELIVERED,
+    DIGEST,
+    MESSAGE,
+    NOT_ACTIVE,
+    NOT_WANTED,
+    MessageKind,
+    MessageState,
+    Wish,
+    declare,
+    message_kind,
+    message_kinds,
+    next_digest,
+    optional_kinds,
+    retry_after,
+)
 from uzina.people.rules.projects import PROJECT, ProjectState, check_extension, ended_early
 from uzina.people.rules.sizes import (
     CEILINGS,
@@ -22,13 +39,21 @@ from uzina.people.rules.sizes import (
 )
 
 __all__ = [
+    "AFTER_FAILURE",
     "CEILINGS",
+    "DELIVERED",
+    "DIGEST",
     "HOST_ROLES",
     "LINKED_ABOVE",
+    "MESSAGE",
+    "NOT_ACTIVE",
+    "NOT_WANTED",
     "PARTNER_FROM",
     "PROJECT",
     "Ceiling",
     "MembershipKind",
+    "MessageKind",
+    "MessageState",
     "Named",
     "OrganisationKind",
     "ProjectState",
@@ -37,8 +62,15 @@ __all__ = [
     "RoleKind",
     "SizeClass",
     "Sized",
+    "Wish",
     "check_extension",
+    "declare",
     "ended_early",
+    "message_kind",
+    "message_kinds",
+    "next_digest",
+    "optional_kinds",
     "related_problems",
+    "retry_after",
     "size_class",
 ]
