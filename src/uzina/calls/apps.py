@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 
+from uzina.calls.rules.messages import declare_kinds
 from uzina.core.agenda import every
 
 
@@ -13,4 +14,5 @@ class CallsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have offers lapse, and the reserve looked at, within a minute."""
+        declare_kinds()
         every("calls.lapse_offers", seconds=60)

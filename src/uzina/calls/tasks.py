@@ -1,46 +1,37 @@
-"""What the worker runs: mails that were promised, and offers whose time is over.
-
-A mail may be sent twice after a crash; its Message-ID is made from its promise, so mail programs
-show it once.
-"""
+"""What the worker runs: messages that were promised, and offers whose time is over."""
 
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
-from django.utils import timezone, translation
-
 from uzina.calls import actions, queries
 from uzina.calls.models import Application, Award
 from uzina.calls.rules import modes
-from uzina.core.charts import day_words
+from uzina.people import actions as people
 
 
 def mail_receipt(*, application: str, now: datetime) -> None:
     """Tell the applicant that the application is in, eligible, and by when they hear more."""
-    _mail_application("receipt", queries.application(application))
+    _mail_application("receipt", queries.application(application), now)
 
 
 def mail_decline(*, application: str, now: datetime) -> None:
     """Tell the applicant that the application was declined, why, and what to do."""
-    _mail_application("decline", queries.application(application))
+    _mail_application("decline", queries.application(application), now)
 
 
 def mail_reserve(*, application: str, now: datetime) -> None:
     """Tell the applicant that the call has no hours left and that they keep their place."""
-    _mail_application("reserve", queries.application(application))
+    _mail_application("reserve", queries.application(application), now)
 
 
 def mail_award(*, award: str, now: datetime) -> None:
     """Tell the applicant of the offer and by when to answer."""
-    _mail_award("award", queries.award(award))
+    _mail_award("award", queries.award(award), now)
 
 
 def mail_lapse(*, award: str, now: datetime) -> None:
     """Tell the applicant that the offer lapsed."""
-    _mail_award("lapse", queries.award(award))
+    _mail_award("lapse", queries.award(award), now)
 
 
 def lapse_offers(*, now: datetime) -> None:
@@ -51,7 +42,7 @@ def lapse_offers(*, now: datetime) -> None:
         actions.offer_next(call, now=now)
 
 
-def _mail_application(kind: str, application: Application) -> None:
+def _mail_application(kind: str, application: Application, now: datetime) -> None:
     language = application.applicant.language
     reasons = [
         {
@@ -65,6 +56,7 @@ def _mail_application(kind: str, application: Application) -> None:
     _send(
         kind,
         application,
+        now,
         key=f"{kind}.{application.code}",
         path=f"/applications/{application.code}/",
         reasons=reasons,
@@ -72,10 +64,11 @@ def _mail_application(kind: str, application: Application) -> None:
     )
 
 
-def _mail_award(kind: str, award: Award) -> None:
+def _mail_award(kind: str, award: Award, now: datetime) -> None:
     _send(
         kind,
         award.application,
+        now,
         key=f"{kind}.{award.code}",
         path=f"/awards/{award.code}/",
         award=award,
@@ -83,33 +76,17 @@ def _mail_award(kind: str, award: Award) -> None:
     )
 
 
-def _send(kind: str, application: Application, *, key: str, path: str, **facts: Any) -> None:
-    person, site = application.applicant, settings.UZINA.site
-    with translation.override(person.language):
-        context = {
+def _send(kind: str, application: Application, now: datetime, *, key: str, **facts: Any) -> None:
+    people.write_message(
+        application.applicant,
+        kind=f"calls.{kind}",
+        facts={
             "application": application,
             "call": application.call,
-            "person": person,
-            "site": site,
-            "due": _moment(application.due_at),
-            "address": f"{site.url.rstrip('/')}{path}",
+            "due": application.due_at,
             **facts,
-        }
-        if "answer_by" in facts:
-            context["answer_by"] = _moment(facts["answer_by"])
-        subject = render_to_string(f"calls/mail/{kind}_subject.txt", context)
-        body = render_to_string(f"calls/mail/{kind}.txt", context)
-    EmailMessage(
-        subject=" ".join(subject.split()),
-        body=body,
-        to=[person.email],
-        headers={"Message-ID": f"<{key.lower()}@{site.url.split('//')[-1].split('/')[0]}>"},
-    ).send()
-
-
-def _moment(at: datetime | None) -> str:
-    """Write an instant in the language at hand and the factory's time zone, which is named."""
-    if at is None:
-        return ""
-    local = timezone.localtime(at)
-    return f"{day_words(local, 'j F Y')}, {local:%H:%M %Z}"
+        },
+        about=application.code,
+        key=key,
+        now=now,
+    )

@@ -1,13 +1,17 @@
 """Django's handle on the module."""
 
+from datetime import UTC, datetime
+
 from django.apps import AppConfig
 
 from uzina.core.agenda import at_once, every, subscribe
+from uzina.core.text import _
+from uzina.people.rules import declare
 
 ACCOUNT_NEWS = (
     *("allocation.granted", "allocation.topped_up", "allocation.frozen", "allocation.thawed"),
     *("allocation.opened", "allocation.expired", "allocation.refunded", "allocation.overdrawn"),
-    *("project.member_added", "site_user.mapped"),
+    *("project.member_added", "project.lead_changed", "project.wound_up", "site_user.mapped"),
 )
 """What changes accounts, users or limits on the cluster."""
 
@@ -32,3 +36,15 @@ class ComputeConfig(AppConfig):
         for event in ACCOUNT_NEWS:
             subscribe(event, "compute.accounts_changed")
         subscribe("allocation.exhausted", "compute.stop_exhausted")
+        declare(
+            "compute.maintenance",
+            title=_("Maintenance of machines"),
+            is_mandatory=False,
+            example={
+                "what": "announced",
+                "window": {"partition": "gpu", "reason": "…"},
+                "starts_at": datetime(2026, 11, 29, 6, 0, tzinfo=UTC),
+                "ends_at": datetime(2026, 11, 29, 14, 0, tzinfo=UTC),
+                "path": "/clusters/",
+            },
+        )

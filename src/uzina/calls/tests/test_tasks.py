@@ -16,15 +16,18 @@ from uzina.core.promises import find_task
 from uzina.core.tests import NOW
 from uzina.ledger import queries as ledger_queries
 from uzina.ledger.models import Allocation
+from uzina.people import queries as people
 from uzina.people.models import Project
+from uzina.people.tests import deliver
 
 pytestmark = pytest.mark.django_db
 
 
 def keep_promises():
-    """Run what was promised of calls, as the worker does."""
+    """Run what was promised of calls, as the worker does; then let the messages leave."""
     for row in Promise.objects.filter(task__startswith="calls.", repeat_s=None).order_by("pk"):
         find_task(row.task)(**row.args, now=timezone.now())
+    deliver()
 
 
 def speaking(person, language):
@@ -42,7 +45,9 @@ def test_the_receipt_says_what_happens_next_and_by_when(eligible, ana):
     assert "“A language model for Romanian”" in sent.body
     assert "You hear from us before 26 November 2026, 00:00 EET." in sent.body
     assert f"/applications/{eligible.code}/" in sent.body
-    assert sent.extra_headers["Message-ID"].startswith(f"<receipt.{eligible.code.lower()}@")
+    (kept,) = people.messages_about(eligible.code, ana)
+    assert (kept.kind, kept.state) == ("calls.receipt", "sent")
+    assert sent.extra_headers["Message-ID"] == f"<{kept.code.lower()}@127.0.0.1>"
 
 
 def test_a_mail_is_in_the_language_of_the_person(call, org, ana):
@@ -78,12 +83,14 @@ def test_a_negative_assessment_is_mailed_with_the_engineers_words_but_not_the_no
     assess(eligible, assessor, hours=0, is_ready=False)
 
     tasks.mail_decline(application=eligible.code, now=NOW)
+    deliver()
 
     assert "Make the code run on one GPU first." in mail.outbox[0].body
 
 
 def test_the_offer_is_mailed_with_its_hours_and_deadline(award):
     tasks.mail_award(award=award.code, now=NOW)
+    deliver()
 
     (sent,) = mail.outbox
     assert "an award of 5,000 GPU-hours" in sent.body
@@ -100,6 +107,7 @@ def test_who_waits_for_hours_is_told_once_that_they_keep_their_place(call, org, 
 
     assert Promise.objects.filter(task="calls.mail_reserve").count() == 1
     tasks.mail_reserve(application=waiting[2].code, now=NOW)
+    deliver()
 
     assert "you keep your place in the queue" in mail.outbox[0].body
 
@@ -118,6 +126,7 @@ def test_offers_lapse_by_themselves_and_the_reserve_moves_up(call, org, ana, ass
     assert Award.objects.filter(state="lapsed").count() == 2
     assert Award.objects.get(application=waiting[2]).state == "offered"
     tasks.mail_lapse(award=first.code, now=NOW)
+    deliver()
     assert mail.outbox[0].subject == f"{first.code}: the offer has lapsed"
 
 
@@ -128,7 +137,7 @@ def test_the_reserve_moves_up_when_the_call_gets_more_hours(call, org, ana, asse
     for application in waiting:
         assess(application, assessor)
     ledger.fund(
-        call.capacity,
+        call.capacities.get().account,
         amount=5000 * 3_600_000,
         reason="second tranche",
         key="more",

@@ -1,17 +1,9 @@
-"""Telling people of a maintenance.
-
-A mail may be sent twice after a crash; its Message-ID is made from its promise, so mail programs
-show it once.
-"""
+"""Telling people of a maintenance."""
 
 from datetime import datetime
 
-from django.conf import settings
-from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
-from django.utils import translation
-
 from uzina.compute import actions, queries
+from uzina.people import actions as people_actions
 from uzina.people import queries as people
 
 AT_ONCE = 200
@@ -38,23 +30,17 @@ def mail_maintenance(*, maintenance: str, what: str, person: str, now: datetime)
     is_stale = (window.cancelled_at is not None) != (what == "cancelled")
     if reader is None or not reader.is_active or is_stale or window.ends_at <= now:
         return
-    site = settings.UZINA.site
-    with translation.override(reader.language):
-        context = {
+    people_actions.write_message(
+        reader,
+        kind="compute.maintenance",
+        facts={
             "what": what,
             "window": window,
-            "person": reader,
-            "site": site,
-            "starts_at": queries.moment_words(window.starts_at),
-            "ends_at": queries.moment_words(window.ends_at),
-            "address": f"{site.url.rstrip('/')}/clusters/",
-        }
-        subject = render_to_string("compute/mail/maintenance_subject.txt", context)
-        body = render_to_string("compute/mail/maintenance.txt", context)
-    key = f"maintenance.{window.code}.{what}.{reader.code}".lower()
-    EmailMessage(
-        subject=" ".join(subject.split()),
-        body=body,
-        to=[reader.email],
-        headers={"Message-ID": f"<{key}@{site.url.split('//')[-1].split('/')[0]}>"},
-    ).send()
+            "starts_at": window.starts_at,
+            "ends_at": window.ends_at,
+            "path": "/clusters/",
+        },
+        about=window.code,
+        key=f"maintenance.{window.code}.{what}.{reader.code}",
+        now=now,
+    )

@@ -11,6 +11,7 @@ from uzina.compute.ports import PartitionSeen
 from uzina.compute.tests.machines import IN_A_WEEK, NOW, TICK, look, node, window
 from uzina.core.errors import NotAllowed, Refused
 from uzina.core.models import LogEntry, Promise
+from uzina.people.tests import deliver
 
 # Maintenance ------------------------------------------------------------------------------------------
 
@@ -133,6 +134,7 @@ def told():
         for one in Promise.objects.filter(state="waiting", task__contains="maintenance"):
             getattr(tasks, one.task.removeprefix("compute."))(**one.args, now=NOW)
             Promise.objects.filter(pk=one.pk).update(state="done")
+    deliver()
     return sorted((one.to[0], one.subject.partition(" on ")[0]) for one in mail.outbox)
 
 

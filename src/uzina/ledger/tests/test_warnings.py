@@ -14,7 +14,9 @@ from uzina.ledger import actions, queries, rules
 from uzina.ledger.models import Allocation
 from uzina.ledger.rules import Balance, Charge
 from uzina.people import actions as people
+from uzina.people import queries as people_queries
 from uzina.people.rules import MembershipKind
+from uzina.people.tests import deliver
 
 from .conftest import HOUR
 
@@ -47,6 +49,7 @@ def told():
 def keep_promises():
     for row in Promise.objects.filter(task__startswith="ledger.mail").order_by("pk"):
         find_task(row.task)(**row.args, now=LATER)
+    deliver(LATER)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,11 @@ def test_the_leads_get_a_mail_and_the_members_do_not(allocation, project, ana, s
     assert "“A language model for Romanian” has spent 75 of its 100 GPU-hours." in sent.body
     assert "When all hours are spent no new job starts. Jobs that run may finish." in sent.body
     assert f"/allocations/{allocation.code}/" in sent.body
-    assert sent.extra_headers["Message-ID"].startswith(f"<warned.{allocation.code.lower()}.75.")
+    (kept,) = people_queries.messages_about(project.code, ana)
+    assert (kept.kind, kept.key.rpartition(".")[0]) == (
+        "ledger.warned",
+        f"warned.{allocation.code}.75.{100 * HOUR}",
+    )
 
 
 @pytest.mark.parametrize(
