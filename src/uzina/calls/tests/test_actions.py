@@ -89,14 +89,15 @@ def test_a_call_keeps_its_own_copy_of_the_mode_and_opens_its_capacity(operator):
     assert call.mode.package_gpu_hours == 2000
     assert queries.shipped_modes()["playground"].package_gpu_hours == 5000
     assert queries.mode_data()["playground"]["package_gpu_hours"] == 5000
-    assert call.capacity.balance == 10_000 * MS_PER_HOUR
-    assert events(call) == ["capacity.opened", "call.created", "call.published"]
+    assert call.capacities.get().account.balance == 10_000 * MS_PER_HOUR
+    assert events(call) == ["call.created", "call.published"]
+    assert events(call.capacities.get()) == ["capacity.opened"]
 
 
 @pytest.mark.parametrize(
     ("facts", "code"),
     [
-        ({"mode": "fast-lane"}, "call.create.mode"),
+        ({"mode": "no-such-mode"}, "call.create.mode"),
         ({"slug": "Playground 2026"}, "call.create.slug"),
         ({"slug": "new"}, "call.create.slug"),
         ({"slug": "a" * 61}, "call.create.slug"),
@@ -104,7 +105,7 @@ def test_a_call_keeps_its_own_copy_of_the_mode_and_opens_its_capacity(operator):
         ({"budget_gpu_hours": 4999}, "call.create.budget"),
         ({"budget_gpu_hours": 0}, "call.create.budget_range"),
         ({"budget_gpu_hours": 2_000_000_001}, "call.create.budget_range"),
-        ({"package_gpu_hours": 0}, "mode.read.wrong"),
+        ({"package_gpu_hours": -1}, "mode.read.wrong"),
         ({"closes_at": NOW - timedelta(days=1)}, "call.create.period"),
         (
             {"cut_offs": [Window(NOW, NOW + MINUTE), Window(NOW, NOW + 2 * MINUTE)]},
@@ -254,7 +255,13 @@ def test_submitting_admits_who_qualifies_starts_the_clock_and_promises_a_receipt
     assert application.verdict["qualifies"] is True
     # Monday 23 November: Tuesday and Wednesday are working days, so Wednesday's end.
     assert application.due_at.isoformat() == "2026-11-25T22:00:00+00:00"
-    assert events(application)[-2:] == ["application.submitted", "application.admitted"]
+    assert events(application)[-5:] == [
+        "application.submitted",
+        "step.finished",
+        "application.admitted",
+        "step.finished",
+        "step.opened",
+    ]
     assert Promise.objects.get().key == f"receipt:{application.code}"
 
 
@@ -456,7 +463,7 @@ def test_awards_are_offered_while_the_capacity_holds_and_the_rest_waits_in_order
     assert states == ["awarded", "awarded", "eligible", "eligible"]
     assert rows[third.code].reserve_at
     assert Promise.objects.filter(key=f"reserve:{third.code}").count() == 1
-    assert queries.free_gpu_ms(call) == 0
+    assert queries.free_gpu_ms(call.capacities.get()) == 0
 
 
 def test_an_application_still_in_assessment_keeps_its_hours_set_aside(call, org, ana, assessor):

@@ -130,11 +130,12 @@ def test_a_verdict_has_a_text_for_whatever_is_asked(facts):
 def test_a_mode_file_with_mistakes_names_them_all():
     raw = copy.deepcopy(queries.mode_data()["playground"])
     raw |= {
-        "package_gpu_hours": 0,
+        "package_gpu_hours": -1,
         "durations_months": [],
         "order": "lottery",
         "checked_on": "yesterday",
-        "is_extendable": "no",
+        "amendments": "none",
+        "steps": [{"kind": "decision", "owner": "fate"}, {"kind": "completeness", "owner": "rule"}],
         "at_exhaustion": "shout",
         "sections": ["poem"],
         "slug": 7,
@@ -157,7 +158,9 @@ def test_a_mode_file_with_mistakes_names_them_all():
         "durations_months",
         "order",
         "checked_on",
-        "is_extendable",
+        "amendments",
+        "steps",
+        "steps.0.owner",
         "at_exhaustion",
         "sections",
         "slug",
@@ -453,7 +456,7 @@ def test_offers_never_exceed_what_is_free_and_keep_the_order(rows, free):
 
 def test_each_life_cycle_ends():
     assert APPLICATION.verbs(ApplicationState.AWARDED) == []
-    assert APPLICATION.verbs(ApplicationState.DECLINED) == []
+    assert APPLICATION.verbs(ApplicationState.DECLINED) == ["uphold"]
     assert AWARD.verbs(AwardState.ACCEPTED) == []
     assert CALL.verbs(CallState.ARCHIVED) == []
 

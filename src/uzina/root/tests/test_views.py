@@ -11,7 +11,7 @@ from django.utils import timezone
 
 import uzina
 from uzina.calls import queries as calls_queries
-from uzina.calls.models import Application, Award, Call
+from uzina.calls.models import Application, Award, Call, Capacity
 from uzina.compute.models import Cluster, Job
 from uzina.compute.rules import JobState
 from uzina.core.db import acting
@@ -60,17 +60,18 @@ def capacity(operator, now):
 @pytest.fixture
 def call(capacity, now):
     """A call that is open: as its own module would publish it."""
-    return Call.objects.create(
+    made = Call.objects.create(
         slug="playground",
         title_en="Playground for start-ups",
         title_ro="Playground pentru start-upuri",
         state="published",
         opens_at=now - timedelta(days=1),
         rules=calls_queries.mode_data()["playground"],
-        capacity=capacity,
         made_at=now,
         published_at=now,
     )
+    Capacity.objects.create(call=made, account=capacity)
+    return made
 
 
 def opened(org, lead, number, now):
@@ -131,7 +132,12 @@ def application(call, org, person, now, *, state="draft", title="", **more):
 
 def offered(application, now, *, answer_by):
     return Award.objects.create(
-        application=application, gpu_ms=1500 * HOUR, months=3, offered_at=now, answer_by=answer_by
+        application=application,
+        capacity=application.call.capacities.get(),
+        gpu_ms=1500 * HOUR,
+        months=3,
+        offered_at=now,
+        answer_by=answer_by,
     )
 
 
