@@ -29,6 +29,7 @@ class Award(models.Model):
     The period begins on acceptance, so no day is lost to the answer: starts_at and ends_at are
     empty until then. gpu_ms is what was given; what was asked stays in the application.
     value_eur_cents  list value of what is given; aid_eur_cents  how much of it is aid, on aid_basis
+    terms  the rules that were accepted with it: the mode and its version
     """
 
     code = CodeField("AWD")
@@ -43,6 +44,7 @@ class Award(models.Model):
     offered_at = models.DateTimeField()
     answer_by = models.DateTimeField()
     answered_at = models.DateTimeField(null=True)
+    terms = models.CharField(max_length=100, blank=True)
     starts_at = models.DateTimeField(null=True)
     ends_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)

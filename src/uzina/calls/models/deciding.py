@@ -105,6 +105,7 @@ class Appeal(models.Model):
     """An applicant asks another panel to look at a decision again.
 
     outcome_text goes to the applicant; gpu_ms is what an upheld appeal gives.
+    funding_reason  why the factory adds the hours that the call has no more, should it be upheld
     """
 
     code = CodeField("APL")
@@ -118,6 +119,8 @@ class Appeal(models.Model):
     decided_at = models.DateTimeField(null=True)
     outcome_text = models.TextField(max_length=8000, blank=True)
     gpu_ms = models.BigIntegerField(null=True)
+    funding_reason = models.CharField(max_length=500, blank=True)
+    funded_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
 
     class Meta:
         constraints = [

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from uzina.calls.models.applications import Application
+from uzina.calls.models.applications import Application, conflicted
 from uzina.calls.models.calls import Call, CutOff
 from uzina.calls.rules.flows import ReviewState
 from uzina.core.fields import CodeField, StateField
@@ -52,16 +52,19 @@ class Assessment(models.Model):
 class Reviewer(models.Model):
     """An expert who may be asked for reviews: what they know, what they read, how much they take.
 
-    topics             words of rules.topics, from the factory's list
-    languages          ISO 639-1
-    past_organisations  [{"name": ..., "until": "YYYY-MM-DD"}]: where they were before
-    co_authors          names or ORCID iDs of people they published with in the last years
-    most                how many reviews they take at a time
+    topics      slugs of the factory's list (topics.toml)
+    languages   that they read, ISO 639-1
+    orcid       their own iD, or empty
+    past_organisations  [{"name": ..., "code": "" or an organisation here, "until": "YYYY-MM-DD" or
+                        "" where they still are}]
+    co_authors  [{"name": ..., "orcid": ...}]: people they published with in the last years
+    most        how many reviews they take at a time
     """
 
     person = models.OneToOneField(Person, on_delete=models.PROTECT, related_name="+")
     topics = models.JSONField(default=list)
     languages = models.JSONField(default=list)
+    orcid = models.CharField(max_length=19, blank=True)
     past_organisations = models.JSONField(default=list)
     co_authors = models.JSONField(default=list)
     most = models.PositiveSmallIntegerField(default=10)
@@ -70,6 +73,22 @@ class Reviewer(models.Model):
 
     def __str__(self) -> str:
         return str(self.person)
+
+
+class PoolExclusion(models.Model):
+    """A reviewer is not asked for reviews in one call. All others who are active are its pool."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="pool_exclusions")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["call", "person"], name="poolexclusion_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} not in {self.call}"
 
 
 class Bid(models.Model):
@@ -96,6 +115,7 @@ class AssignmentPlan(models.Model):
     inputs, result  as rules.assignment reads and gives them
     """
 
+    code = CodeField("PLN")
     call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="assignment_plans")
     cut_off = models.ForeignKey(CutOff, on_delete=models.CASCADE, related_name="+", null=True)
     inputs = models.JSONField()
@@ -112,11 +132,14 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     """Reviews."""
 
     def given_to(self, person: Person) -> "ReviewQuerySet":
-        """Keep the reviews that the person was asked for and may still write."""
+        """Keep the reviews that the person was asked for: never one with a conflict of interest."""
         return self.filter(
             reviewer=person,
             state__in=[ReviewState.ASSIGNED, ReviewState.ACCEPTED, ReviewState.SUBMITTED],
-        ).exclude(application__conflicts__person=person)
+            application__in=Application.objects.filter(
+                ~conflicted(person), submitted_at__isnull=False
+            ).values("pk"),
+        )
 
 
 class Review(models.Model):
@@ -125,6 +148,7 @@ class Review(models.Model):
     scores   {criterion key: whole number on the mode's scale}
     score_milli  the weighted mean in thousandths of a point; null until submitted
     comment  for the applicant; panel_comment for the panel; notes for the reviewer alone
+    reminders  how many were sent: one before it is due, one when it is late
     """
 
     code = CodeField("REV")
@@ -142,6 +166,7 @@ class Review(models.Model):
     panel_comment = models.TextField(max_length=8000, blank=True)
     notes = models.TextField(max_length=8000, blank=True)
     version = models.PositiveIntegerField(default=0)
+    reminders = models.PositiveSmallIntegerField(default=0)
     saved_at = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
 
@@ -196,15 +221,20 @@ class PanelSeat(models.Model):
 class Consensus(models.Model):
     """What the panel agreed on one application: the score that ranks it, and why.
 
+    scores       {criterion key: thousandths of a point}
+    score_milli  their weighted mean by the mode
     comment for the applicant; note for the record
+    is_by_mean   the panel did not discuss it: the mean of the reviews stands, note says why
     """
 
     application = models.OneToOneField(
         Application, on_delete=models.CASCADE, related_name="consensus"
     )
+    scores = models.JSONField(default=dict)
     score_milli = models.PositiveIntegerField()
     comment = models.TextField(max_length=8000, blank=True)
     note = models.TextField(max_length=8000, blank=True)
+    is_by_mean = models.BooleanField(default=False)
     made_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField()
 

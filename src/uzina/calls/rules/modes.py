@@ -158,6 +158,8 @@ class Mode:
     package_gpu_hours  what each award gives; 0 where the applicant says how much
     least, most        what may be asked in the unit, where partitions do not say otherwise
     steps     the workflow, in order
+    ranking_rule         of rules.ranking: strict (nobody overtakes) or fill (what is left is used)
+    least_share_percent  the least part of an ask that is given at the cut line; 100: all or nothing
     """
 
     slug: str
@@ -183,6 +185,8 @@ class Mode:
     documents: tuple[DocumentSpec, ...]
     steps: tuple[StepSpec, ...]
     scoring: Scoring | None
+    ranking_rule: Literal["strict", "fill"]
+    least_share_percent: int
     appeal_working_days: int
     price_eur_cents: int
     aid_basis: str
@@ -415,6 +419,8 @@ def parse_mode(raw: Mapping[str, Any]) -> Mode:
         documents=tuple(reader.documents()),
         steps=tuple(reader.steps()),
         scoring=reader.scoring(),
+        ranking_rule=reader.one_of("ranking_rule", ("strict", "fill"), "strict"),  # type: ignore[arg-type]
+        least_share_percent=reader.count("least_share_percent", 100, 1, 100),
         appeal_working_days=reader.count("appeal_working_days", 250, 0, 10),
         price_eur_cents=reader.count("price_eur_cents", 100_000, 0, 0),
         aid_basis=reader.one_of("aid_basis", AID_BASES, "union_share"),
@@ -610,6 +616,8 @@ class _Reader:
             "report_months",
             "answer_days",
             "scoring",
+            "ranking_rule",
+            "least_share_percent",
             "steps",
             "data_days",
             "price_eur_cents",
