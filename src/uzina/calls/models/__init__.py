@@ -19,11 +19,12 @@ from uzina.calls.models.judging import (
     Bid,
     Consensus,
     PanelSeat,
+    PoolExclusion,
     Reply,
     Review,
     Reviewer,
 )
-from uzina.calls.models.steps import Pause, Question, Step
+from uzina.calls.models.steps import Exemption, Pause, Question, Step
 
 __all__ = [
     "AccessMode",
@@ -46,10 +47,12 @@ __all__ = [
     "Document",
     "Editor",
     "Entry",
+    "Exemption",
     "Letter",
     "Obligation",
     "PanelSeat",
     "Pause",
+    "PoolExclusion",
     "Question",
     "Ranking",
     "Redirect",

@@ -26,8 +26,9 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         """Keep what person may see.
 
         One's own and those one helps to edit; for operators and auditors all that were handed
-        in; for assessors those too, for reviewers what they were given, for members of a panel
-        what comes before it: but never one in which they have a conflict of interest.
+        in; for assessors those too, for members of a panel what comes before it: but never one in
+        which they have a conflict of interest. Reviewers see what they were given through their
+        reviews only, which may be blind: Review.objects.given_to.
         """
         own = Q(pk__in=self.model.objects.owned_by(person).values("pk"))
         handed_in = Q(submitted_at__isnull=False) & ~Q(state=ApplicationState.DRAFT)
@@ -35,7 +36,7 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
             return self.filter(own | handed_in)
         if person.has_role(RoleKind.ASSESSOR):
             return self.filter(own | (handed_in & ~conflicted(person)))
-        return self.filter(own | (handed_in & given_to(person) & ~conflicted(person)))
+        return self.filter(own | (handed_in & before_panel_of(person) & ~conflicted(person)))
 
     def owned_by(self, person: Person) -> "ApplicationQuerySet":
         """Keep what person applied with or helps to edit."""
@@ -57,20 +58,21 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
 def conflicted(person: Person) -> Q:
     """Return what selects the applications in which the person has a conflict of interest.
 
-    Found by the rules, declared, or an organisation they belong to at this moment.
+    Found by the rules, declared, one's own, or an organisation they belong to at this moment.
     """
     organisations = people_queries.organisations_of(person).order_by().values("pk")
     found = Conflict.objects.filter(person=person).values("application")
-    return Q(organisation__in=organisations) | Q(pk__in=found) | Q(applicant=person)
+    shared = Editor.objects.filter(person=person).values("application")
+    return (
+        Q(organisation__in=organisations) | Q(pk__in=found) | Q(pk__in=shared) | Q(applicant=person)
+    )
 
 
-def given_to(person: Person) -> Q:
-    """Return what selects the applications that a reviewer or a member of a panel was given."""
-    from uzina.calls.models.judging import PanelSeat, Review
+def before_panel_of(person: Person) -> Q:
+    """Return what selects the applications of the calls on whose panel the person sits."""
+    from uzina.calls.models.judging import PanelSeat
 
-    reviews = Review.objects.given_to(person).values("application")
-    seats = PanelSeat.objects.filter(person=person).values("call")
-    return Q(pk__in=reviews) | Q(call__in=seats)
+    return Q(call__in=PanelSeat.objects.filter(person=person).values("call"))
 
 
 class Application(models.Model):
@@ -83,6 +85,7 @@ class Application(models.Model):
     reserve_at is set while an application that is good enough waits for capacity, reserve_rank is
     its place in a ranking (null: by time of submission).
     cut_off  the one it was handed in to; null in a call that has none
+    screened_at  when conflicts of interest were last looked for: nobody bids or reviews before
     """
 
     code = CodeField("APP")
@@ -105,6 +108,7 @@ class Application(models.Model):
     made_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
+    screened_at = models.DateTimeField(null=True)
     reserve_at = models.DateTimeField(null=True)
     reserve_rank = models.PositiveIntegerField(null=True)
     ended_at = models.DateTimeField(null=True)

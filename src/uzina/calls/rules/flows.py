@@ -87,9 +87,10 @@ REVIEW: Flow[ReviewState] = Flow(
     {
         "accept": Move(_R.ASSIGNED, to=_R.ACCEPTED),
         "save": Move(_R.ACCEPTED, to=_R.ACCEPTED),
-        "submit": Move(_R.ACCEPTED, to=_R.SUBMITTED),
+        "submit": Move(_R.ACCEPTED, _R.SUBMITTED, to=_R.SUBMITTED),
         "refuse": Move(_R.ASSIGNED, _R.ACCEPTED, to=_R.REFUSED),
         "replace": Move(_R.ASSIGNED, _R.ACCEPTED, to=_R.REPLACED),
+        "set_aside": Move(_R.ASSIGNED, _R.ACCEPTED, _R.SUBMITTED, to=_R.REPLACED),
         "assign_again": Move(_R.REPLACED, _R.REFUSED, to=_R.ASSIGNED),
     },
 )
