@@ -101,7 +101,7 @@ def render(kind: rules.MessageKind, to: Person, facts: Mapping[str, Any]) -> tup
             body = (
                 f"{body.rstrip()}\n\n{gettext('Choose which messages you get:')} {site.url}{WISHES}"
             )
-    return one_line(subject)[:LONGEST_SUBJECT], body.strip() + "\n"
+    return one_line(subject)[:LONGEST_SUBJECT], body.replace("\x00", "").strip() + "\n"
 
 
 def one_line(text: str) -> str:
