@@ -48,6 +48,7 @@ def folders(tmp_path_factory, request):
     from dataclasses import replace
 
     from django.conf import settings
+    from django.core.files.storage import storages
 
     base = tmp_path_factory.mktemp("factory")
     config = settings.UZINA
@@ -59,9 +60,13 @@ def folders(tmp_path_factory, request):
             config.scheduler, run_root=base / "runs", state=base / "scheduler", cpus=2, gpus=2
         ),
     )
-    with override_settings(
-        UZINA=config, PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with (
+        override_settings(
+            UZINA=config, PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]
+        ),
+        pytest.MonkeyPatch.context() as patch,
     ):
+        patch.setitem(vars(storages["documents"]), "location", str(base / "documents"))
         yield base
 
 
