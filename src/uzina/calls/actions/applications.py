@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from uzina.calls import access, queries
 from uzina.calls.actions import awards as award_actions
 from uzina.calls.actions import steps
@@ -154,15 +152,12 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     if problems := sections.incomplete(mode.sections, answers):
         raise Invalid(problems)
 
-    site = settings.UZINA.site
     verdict = queries.verdict_now(application)
     application.state, application.submitted_at = state, now
-    application.due_at = clock.due_at(
-        now, working_days=mode.target_working_days, country=site.country, zone=site.timezone
-    )
     application.cut_off = application.call.cut_offs.filter(
         opens_at=window.opens_at, closes_at=window.closes_at
     ).first()
+    application.due_at = steps.target_of(application)
     application.months = answers["project"].get("months", 0)
     application.partition = answers.get("work", {}).get("partition", "")
     application.fallback_partition = answers.get("work", {}).get("fallback_partition", "")

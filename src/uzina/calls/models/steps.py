@@ -5,7 +5,7 @@ from django.db.models import F, Q
 
 from uzina.calls.models.applications import Application
 from uzina.calls.rules.steps import StepKind, StepState
-from uzina.core.fields import StateField
+from uzina.core.fields import CodeField, StateField
 from uzina.people.models import Person
 
 
@@ -13,8 +13,12 @@ class Step(models.Model):
     """One step of one application's workflow, as the call's mode lays it out.
 
     All rows are made at submission; at most one is open or paused. due_at is counted in working
-    days from opened_at and moves by what the step was paused. owner is who works on it, empty for
+    days from counts_from and moves by what the step was paused. owner is who works on it, empty for
     whoever has the role.
+
+    counts_from  opened_at, or the closing of the cut-off where that is later: those handed in to one
+                 cut-off are judged together, and its clock starts when all are there
+    escalation   how often somebody was told that it is late
     """
 
     application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="steps")
@@ -23,10 +27,12 @@ class Step(models.Model):
     state = StateField(StepState, default=StepState.WAITING)
     owner = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
     opened_at = models.DateTimeField(null=True)
+    counts_from = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
     done_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
     outcome = models.CharField(max_length=24, blank=True)
+    escalation = models.PositiveSmallIntegerField(default=0)
     escalated_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -59,8 +65,13 @@ class Step(models.Model):
 
 
 class Pause(models.Model):
-    """The clock of a step stood still in [began_at, ended_at): the applicant was waited for."""
+    """The clock of a step stood still in [began_at, ended_at).
 
+    reason  question: the applicant was waited for; declined: the application was declined by a
+            rule that an operator set aside later
+    """
+
+    reason = models.CharField(max_length=10, default="question")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="pauses")
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -82,8 +93,13 @@ class Pause(models.Model):
 
 
 class Question(models.Model):
-    """What somebody who judges asked the applicant; the clock stands still until it is answered."""
+    """What somebody who judges asked the applicant; the clock stands still until it is answered.
 
+    closed_at  somebody of the factory ended the waiting without an answer, or the step ended
+    Silence decides nothing: from answer_by on the operators are told, once (told_at).
+    """
+
+    code = CodeField("QUE")
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="questions")
     asked_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
@@ -92,14 +108,57 @@ class Question(models.Model):
     answered_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
     answered_at = models.DateTimeField(null=True)
     answer = models.TextField(max_length=4000, blank=True)
+    closed_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
+    closed_at = models.DateTimeField(null=True)
+    reminded_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["asked_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["step"], condition=Q(answered_at__isnull=True), name="question_one_open"
-            )
+                fields=["step"],
+                condition=Q(answered_at__isnull=True, closed_at__isnull=True),
+                name="question_one_open",
+            ),
+            models.CheckConstraint(
+                condition=Q(answered_at__isnull=True) | Q(closed_at__isnull=True),
+                name="question_answered_or_closed",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"question on {self.step}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the applicant is waited for."""
+        return self.answered_at is None and self.closed_at is None
+
+
+class Exemption(models.Model):
+    """An operator let an application pass although one rule of eligibility failed, and said why.
+
+    found  what the rule had found, in English: it holds for that and nothing else, also when
+           eligibility is asked again before an award
+    """
+
+    application = models.ForeignKey(
+        Application, on_delete=models.CASCADE, related_name="exemptions"
+    )
+    rule = models.CharField(max_length=40)
+    found = models.TextField()
+    reason = models.TextField(max_length=2000)
+    by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "rule", "found"], name="exemption_once_per_finding"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application} without {self.rule}"

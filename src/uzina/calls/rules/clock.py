@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -74,24 +74,58 @@ def is_working_day(day: date, country: str) -> bool:
     return day.weekday() < SATURDAY and day not in _public_holidays(country, day.year)
 
 
-def due_at(start: datetime, *, working_days: int, country: str, zone: str) -> datetime:
+@dataclass(frozen=True)
+class Still:
+    """The clock stood still in [began_at, ended_at): the applicant was waited for."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
+def due_at(
+    start: datetime, *, working_days: int, country: str, zone: str, stills: Sequence[Still] = ()
+) -> datetime:
     """Return the instant by which something is due: the end of the last of the working days.
 
     Days are counted as in Regulation (EEC, Euratom) No 1182/71, Article 3: the day of the event
     does not count, and the period ends when the last hour of its last day ends. So the answer is
     a midnight in the zone, aware, in UTC of that night; "due" is before it, not at it.
 
+    A working day counts unless the clock stood still when it ended: a question that is answered
+    on the day it was asked costs nobody a day, one that is open over a midnight costs that day.
+
     working_days  1 or more
     zone          IANA name, such as Europe/Bucharest
+    stills        in any order; they may overlap
     """
     local = ZoneInfo(zone)
     day = start.astimezone(local).date()
     left = working_days
     while left:
         day += timedelta(days=1)
-        left -= is_working_day(day, country)
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=local)
-    return midnight.astimezone(ZoneInfo("UTC"))
+        left -= is_working_day(day, country) and not _stood_still(day_end(day, zone), stills)
+    return day_end(day, zone)
+
+
+def day_end(day: date, zone: str) -> datetime:
+    """Return the instant at which a day ends in a time zone, in UTC."""
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=ZoneInfo(zone))
+    return midnight.astimezone(UTC)
+
+
+def _stood_still(end: datetime, stills: Sequence[Still]) -> bool:
+    return any(one.began_at < end <= one.ended_at for one in stills)
+
+
+def days_still(still: Still, *, country: str, zone: str) -> int:
+    """Return how many working days a pause cost: those that ended while the clock stood still."""
+    local = ZoneInfo(zone)
+    day, last = (at.astimezone(local).date() for at in (still.began_at, still.ended_at))
+    count = 0
+    while day < last:
+        count += is_working_day(day, country) and _stood_still(day_end(day, zone), [still])
+        day += timedelta(days=1)
+    return count
 
 
 def working_days_left(now: datetime, due: datetime, *, country: str, zone: str) -> int:
@@ -103,6 +137,22 @@ def working_days_left(now: datetime, due: datetime, *, country: str, zone: str) 
     day, last = now.astimezone(local).date(), due.astimezone(local).date()
     count = 0
     while day < last:
+        count += is_working_day(day, country)
+        day += timedelta(days=1)
+    return count
+
+
+def working_days_late(now: datetime, due: datetime, *, country: str, zone: str) -> int:
+    """Return how many working days have begun since a deadline; 0 before it.
+
+    The first working day after the deadline is 1; on a weekend right after it, it is 0.
+    """
+    if now < due:
+        return 0
+    local = ZoneInfo(zone)
+    day, last = due.astimezone(local).date(), now.astimezone(local).date()
+    count = 0
+    while day <= last:
         count += is_working_day(day, country)
         day += timedelta(days=1)
     return count

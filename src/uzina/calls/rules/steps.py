@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from uzina.core.flow import Flow, Move, States
 from uzina.core.text import _
-from uzina.people.rules import Named
+from uzina.people.rules import Named, RoleKind
 
 
 class StepKind(Named):
@@ -41,11 +42,32 @@ STEP: Flow[StepState] = Flow(
         "resume": Move(StepState.PAUSED, to=StepState.OPEN),
         "finish": Move(StepState.OPEN, to=StepState.DONE),
         "skip": Move(StepState.WAITING, StepState.OPEN, StepState.PAUSED, to=StepState.SKIPPED),
+        "reopen": Move(StepState.OPEN, StepState.SKIPPED, to=StepState.WAITING),
     },
 )
 
-AUTOMATIC = (StepKind.COMPLETENESS, StepKind.ELIGIBILITY)
-"""Decided by the rules at submission."""
+CHECKS = (StepKind.COMPLETENESS, StepKind.ELIGIBILITY)
+"""Checks of form: by the rules at submission, unless the mode gives them to an operator."""
+
+BATCH = (StepKind.PANEL, StepKind.RANKING)
+"""Steps that end for all applications of a cut-off at once. The steps before them open and end for
+each application by itself, also before its cut-off has closed; only their clock waits for that."""
+
+UNDER_WAY = (StepState.OPEN, StepState.PAUSED)
+
+STEP_ROLES = {
+    "operator": RoleKind.OPERATOR,
+    "assessor": RoleKind.ASSESSOR,
+    "reviewer": RoleKind.REVIEWER,
+    "panel": RoleKind.PANEL,
+}
+"""The role of each owner that is one of ours."""
+
+OURS = tuple(STEP_ROLES)
+"""Owners who can be late towards the applicant. An applicant's own steps lapse instead."""
+
+LEVELS = 2
+"""How often a step that is late is escalated: when it becomes late, and some days later."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +90,18 @@ def following(kinds: Sequence[StepKind], after: StepKind | None) -> StepKind | N
         return kinds[0] if kinds else None
     place = list(kinds).index(after) + 1
     return kinds[place] if place < len(kinds) else None
+
+
+def escalation(
+    *, level: int, due_at: datetime | None, again_at: datetime | None, now: datetime
+) -> int:
+    """Return the level to which a step that is under way is to be escalated; level where it is not.
+
+    level     how often it was escalated already
+    again_at  when it has been late for too long
+    """
+    if due_at is None or now < due_at:
+        return level
+    if again_at is not None and now >= again_at:
+        return max(level, LEVELS)
+    return max(level, 1)
