@@ -55,24 +55,45 @@ def _offer(code: str, capacity: Capacity, *, now: datetime) -> Award | None:
         .select_related("call", "organisation", "assessment")
         .get(code=code)
     )
-    verdict = queries.verdict_now(application)
-    application.verdict = modes.kept(verdict)
-    if not verdict.qualifies:
-        application.save(update_fields=["verdict"])
-        failed = [reason.rule for reason in verdict.failed]
-        decline(application, rule="eligibility_at_award", inputs={"failed": failed}, now=now)
+    if not still_qualifies(application, now=now):
         return None
     gpu_ms = queries.to_be_given_gpu_ms(application)
+    inputs = {"gpu_ms": gpu_ms, "asked_gpu_ms": application.gpu_ms}
+    return offer(application, capacity, gpu_ms=gpu_ms, rule=FIFO, inputs=inputs, now=now)
+
+
+def still_qualifies(application: Application, *, now: datetime) -> bool:
+    """Ask eligibility once more; where it fails, decline. Part of an action that holds the lock."""
+    verdict = queries.verdict_now(application)
+    application.verdict = modes.kept(verdict)
+    application.save(update_fields=["verdict"])
+    if verdict.qualifies:
+        return True
+    failed = [reason.rule for reason in verdict.failed]
+    decline(application, rule="eligibility_at_award", inputs={"failed": failed}, now=now)
+    return False
+
+
+def offer(
+    application: Application,
+    capacity: Capacity,
+    *,
+    gpu_ms: int,
+    rule: str,
+    inputs: Mapping[str, Any],
+    now: datetime,
+) -> Award:
+    """Offer an award by rule. Part of an action that holds the lock and knows that it fits."""
     application.state = APPLICATION.after("award", application.state)
     application.ended_at, application.reserve_at = now, None
-    application.save(update_fields=["verdict", "state", "ended_at", "reserve_at"])
-    _decide(application, "award", FIFO, {"gpu_ms": gpu_ms, "asked_gpu_ms": application.gpu_ms}, now)
+    application.save(update_fields=["state", "ended_at", "reserve_at"])
+    _decide(application, "award", rule, inputs, now)
     steps.finish(application, StepKind.DECISION, outcome="award", by=None, now=now)
     award = Award.objects.create(
         application=application,
         capacity=capacity,
         gpu_ms=gpu_ms,
-        months=application.months or 0,
+        months=application.months or max(application.call.mode.durations_months),
         offered_at=now,
         answer_by=now + timedelta(days=application.call.mode.answer_days),
     )
@@ -81,7 +102,7 @@ def _offer(code: str, capacity: Capacity, *, now: datetime) -> Award | None:
         application.code,
         by=None,
         now=now,
-        rule=FIFO,
+        rule=rule,
         award=award.code,
         gpu_ms=gpu_ms,
         months=award.months,
