@@ -36,3 +36,8 @@ def has_conflict(person: Person, application: Application) -> bool:
 def may_answer(person: Person, award: Award) -> bool:
     """Tell whether the person may accept or refuse the award: who applied."""
     return award.application.applicant_id == person.pk
+
+
+def may_enter(person: Person, application: Application) -> bool:
+    """Tell whether the person may send entries of an entrant: who applied or helped to."""
+    return Application.objects.owned_by(person).filter(pk=application.pk).exists()

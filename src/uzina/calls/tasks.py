@@ -42,6 +42,11 @@ def lapse_offers(*, now: datetime) -> None:
         actions.offer_next(call, now=now)
 
 
+def score_entry(*, entry: str, now: datetime) -> None:
+    """Score an entry to a grand challenge, once."""
+    actions.score_entry(entry, now=now)
+
+
 def _mail_application(kind: str, application: Application, now: datetime) -> None:
     language = application.applicant.language
     reasons = [
