@@ -174,6 +174,17 @@ class MailConfig:
 
 
 @dataclass(frozen=True)
+class CallsConfig:
+    """Calls: how long applicants are waited for, and when operators are told that we are late."""
+
+    answer_days: int = doc("Working days an applicant has to answer a question.", 5)
+    remind_days: int = doc("Working days before that at which they are reminded. 0: never.", 2)
+    escalate_days: int = doc(
+        "Working days after which a step that is late is escalated for the second time.", 2
+    )
+
+
+@dataclass(frozen=True)
 class WorkerConfig:
     """The worker."""
 
@@ -192,6 +203,7 @@ class Config:
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     mail: MailConfig = field(default_factory=MailConfig)
+    calls: CallsConfig = field(default_factory=CallsConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
 
 
@@ -339,6 +351,9 @@ def _check(config: Config) -> list[str]:
         ("mail.timeout_s", config.mail.timeout_s, 1, 600),
         ("mail.hold_s", config.mail.hold_s, 0, 7 * 86400),
         ("mail.digest_hour", config.mail.digest_hour, 0, 23),
+        ("calls.answer_days", config.calls.answer_days, 1, 250),
+        ("calls.remind_days", config.calls.remind_days, 0, 250),
+        ("calls.escalate_days", config.calls.escalate_days, 1, 250),
         ("scheduler.cpus", config.scheduler.cpus, 0, 4096),
         ("scheduler.gpus", config.scheduler.gpus, 0, 256),
         ("scheduler.memory_mb", config.scheduler.memory_mb, 0, 2**31 - 1),
