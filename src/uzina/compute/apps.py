@@ -10,6 +10,7 @@ from uzina.people.rules import declare
 
 ACCOUNT_NEWS = (
     *("allocation.granted", "allocation.topped_up", "allocation.frozen", "allocation.thawed"),
+    *("allocation.reduced", "allocation.prolonged"),
     *("allocation.opened", "allocation.expired", "allocation.refunded", "allocation.overdrawn"),
     *("project.member_added", "project.lead_changed", "project.wound_up", "site_user.mapped"),
 )

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Coalesce, TruncHour
+from django.db.models.functions import Coalesce, TruncHour, TruncMonth
 
 from uzina.ledger import rules
 from uzina.ledger.models import Account, Allocation, Posting, Resource, Transfer
@@ -44,6 +45,42 @@ def gpu_allocations(projects: Collection[int]) -> list[Allocation]:
     return list(
         Allocation.objects.filter(project__in=projects, resource__slug="gpu-hours").order_by("pk")
     )
+
+
+@dataclass(frozen=True)
+class Month:
+    """What a month changed in the hours of allocations. month: its first midnight in the zone."""
+
+    month: datetime
+    granted: int
+    used: int
+    expired: int
+
+
+def months(allocations: Collection[Allocation], *, zone: ZoneInfo) -> list[Month]:
+    """Return what was granted (and given back), used and expired in each month, oldest first.
+
+    used  with what ran over the grant, less what was given back by hand. One query.
+    """
+    rows = (
+        Posting.objects.filter(account__allocation__in=allocations)
+        .order_by()
+        .values_list(TruncMonth("transfer__at", tzinfo=zone), "account__kind")
+        .annotate(Sum("amount"))
+    )
+    found: dict[datetime, Counter[str]] = {}
+    for month, kind, amount in rows:
+        found.setdefault(month, Counter())[kind] += amount
+    kinds = rules.AccountKind
+    return [
+        Month(
+            month,
+            found[month].total(),
+            found[month][kinds.SPENT],
+            found[month][kinds.EXPIRED],
+        )
+        for month in sorted(found)
+    ]
 
 
 @dataclass(frozen=True)
@@ -348,10 +385,15 @@ def _wrong_holds() -> Iterator[str]:
 
 
 def _wrong_allocations() -> Iterator[str]:
+    given = [rules.TransferKind.GRANT, rules.TransferKind.TOP_UP]
+    back = rules.TransferKind.REDUCE
     granted = dict(
-        Transfer.objects.filter(kind__in=[rules.TransferKind.GRANT, rules.TransferKind.TOP_UP])
+        Transfer.objects.filter(kind__in=[*given, back])
         .values_list("allocation")
-        .annotate(Sum("amount"))
+        .annotate(
+            total=Coalesce(Sum("amount", filter=~Q(kind=back)), Value(0))
+            - Coalesce(Sum("amount", filter=Q(kind=back)), Value(0))
+        )
     )
     open_holds = dict(
         Transfer.objects.filter(kind=rules.TransferKind.HOLD)

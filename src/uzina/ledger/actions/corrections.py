@@ -57,6 +57,77 @@ def top_up(
 
 
 @action
+def reduce(
+    allocation: Allocation,
+    *,
+    amount: int,
+    reason: str,
+    key: str,
+    by: Person | None,
+    now: datetime,
+) -> Transfer:
+    """Give hours that are free back to the call they came from.
+
+    Raises NotAllowed allocation.reduce.not_operator, Refused allocation.reduce.ended and
+    allocation.reduce.too_big.
+    """
+    _check_may_correct(by, "reduce")
+    rules.check_amount(amount)
+    rules.check_words(key=key, reason=reason)
+    rules.check_reason(reason)
+    asked = rules.fingerprint("reduce", allocation=allocation.code, amount=amount, reason=reason)
+    allocation, accounts = locked_allocation(allocation.pk, and_capacity=allocation.capacity_id)
+    if kept := posted(key, asked):
+        return kept
+    rules.check_open(allocation.state, "reduce")
+    rules.check_reduce(accounts[AccountKind.FREE].balance, amount)
+
+    booking = Booking(by, now)
+    transfer = booking.move(
+        TransferKind.REDUCE,
+        accounts[AccountKind.FREE],
+        accounts[AccountKind.CAPACITY],
+        amount,
+        key,
+        asked,
+        reason=reason,
+    )
+    post(booking)
+    log("allocation.reduced", allocation.code, by=by, now=now, amount=amount, reason=reason)
+    return transfer
+
+
+@action
+def prolong(
+    allocation: Allocation, *, ends_at: datetime, reason: str, by: Person | None, now: datetime
+) -> Allocation:
+    """Let the hours of an allocation be used for longer.
+
+    Raises NotAllowed allocation.prolong.not_operator, Refused allocation.prolong.ended,
+    allocation.prolong.over and allocation.prolong.not_later.
+    """
+    _check_may_correct(by, "prolong")
+    rules.check_words(key="prolong", reason=reason)
+    rules.check_reason(reason)
+    allocation, _accounts = locked_allocation(allocation.pk)
+    rules.check_open(allocation.state, "prolong")
+    rules.check_prolong(allocation.ends_at, ends_at, now)
+
+    before, allocation.ends_at = allocation.ends_at, ends_at
+    allocation.save(update_fields=["ends_at"])
+    log(
+        "allocation.prolonged",
+        allocation.code,
+        by=by,
+        now=now,
+        before=before,
+        ends_at=ends_at,
+        reason=reason,
+    )
+    return allocation
+
+
+@action
 def overdraw(
     allocation: Allocation,
     *,

@@ -190,6 +190,35 @@ def check_capacity(left: int, amount: int) -> None:
         )
 
 
+def check_reduce(free: int, amount: int) -> None:
+    """Raise Refused allocation.reduce.too_big unless so much is free: what is held stays."""
+    if amount > free:
+        raise Refused(
+            "allocation.reduce.too_big",
+            _(
+                "{asked_h} GPU-hours cannot be given back: {free_h} are free. Give back at most those."
+            ),
+            asked_h=hours(amount),
+            free_h=hours(free),
+        )
+
+
+def check_prolong(ends_at: datetime, later: datetime, now: datetime) -> None:
+    """Raise Refused allocation.prolong.over and allocation.prolong.not_later."""
+    if ends_at <= now:
+        raise Refused(
+            "allocation.prolong.over",
+            _("The period ended on {ends_at}: what was left has expired. Grant a new one."),
+            ends_at=_instant(ends_at),
+        )
+    if later <= ends_at:
+        raise Refused(
+            "allocation.prolong.not_later",
+            _("The period runs until {ends_at} already. Choose a later end."),
+            ends_at=_instant(ends_at),
+        )
+
+
 def is_within(starts_at: datetime, ends_at: datetime, now: datetime) -> bool:
     """Say whether now is in [starts_at, ends_at)."""
     return starts_at <= now < ends_at

@@ -55,6 +55,7 @@ class TransferKind(people_rules.Named):
     FUND = "fund", _("Funded")
     GRANT = "grant", _("Granted")
     TOP_UP = "top_up", _("Topped up")
+    REDUCE = "reduce", _("Given back")
     HOLD = "hold", _("Set aside")
     SPEND = "spend", _("Spent")
     RELEASE = "release", _("Released")
@@ -70,6 +71,7 @@ WAYS: Mapping[TransferKind, frozenset[tuple[AccountKind, AccountKind]]] = {
     T.FUND: frozenset({(K.SOURCE, K.CAPACITY)}),
     T.GRANT: frozenset({(K.CAPACITY, K.FREE)}),
     T.TOP_UP: frozenset({(K.CAPACITY, K.FREE)}),
+    T.REDUCE: frozenset({(K.FREE, K.CAPACITY)}),
     T.HOLD: frozenset({(K.FREE, K.HELD)}),
     T.SPEND: frozenset({(K.HELD, K.SPENT), (K.FREE, K.SPENT), (K.EXPIRED, K.SPENT)}),
     T.RELEASE: frozenset({(K.HELD, K.FREE)}),

@@ -13,7 +13,7 @@ def level(balance: Balance) -> int:
     twice that the same hours are gone.
     """
     return max(
-        (percent for percent in WARN_AT if balance.spent * 100 >= percent * balance.budget),
+        (percent for percent in WARN_AT if balance.spent * 100 >= max(percent * balance.budget, 1)),
         default=0,
     )
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -13,6 +14,7 @@ from uzina.ledger.rules import Balance, Settlement
 from .conftest import HOUR
 
 LATER = NOW + timedelta(hours=1)
+TICK = timedelta(microseconds=1)
 
 
 def snapshot():
@@ -393,12 +395,12 @@ def correct(verb, allocation, by, **change):
     asked = {"reason": "Node 7 failed", "key": f"{verb}:1"} | change
     if verb in {"freeze", "thaw"}:
         asked.pop("key")
-    if verb in {"top_up", "refund"}:
+    if verb in {"top_up", "reduce", "refund"}:
         asked.setdefault("amount", HOUR)
     return getattr(actions, verb)(allocation, by=by, now=NOW, **asked)
 
 
-@pytest.mark.parametrize("verb", ["top_up", "refund", "expire", "freeze", "thaw"])
+@pytest.mark.parametrize("verb", ["top_up", "reduce", "refund", "expire", "freeze", "thaw"])
 def test_only_an_operator_corrects(allocation, ana, auditor, assessor, verb):
     for person in (ana, auditor, assessor):
         assert refusal(correct, verb, allocation, person) == f"allocation.{verb}.not_operator"
@@ -406,7 +408,7 @@ def test_only_an_operator_corrects(allocation, ana, auditor, assessor, verb):
             correct(verb, allocation, person)
 
 
-@pytest.mark.parametrize("verb", ["top_up", "refund", "expire", "freeze", "thaw"])
+@pytest.mark.parametrize("verb", ["top_up", "reduce", "refund", "expire", "freeze", "thaw"])
 def test_a_correction_says_why(allocation, operator, verb):
     assert refusal(correct, verb, allocation, operator, reason=" ") == ["transfer.reason.missing"]
 
@@ -423,6 +425,67 @@ def test_a_top_up_comes_out_of_the_call(allocation, capacity, operator):
     code = refusal(correct, "top_up", allocation, operator, amount=4899 * HOUR + 1, key="k")
     assert code == "allocation.grant.too_big"
     assert events().count("allocation.topped_up") == 1
+
+
+def test_hours_given_back_are_the_calls_again_and_only_free_ones_can_be(
+    allocation, capacity, operator
+):
+    hold(allocation, 30 * HOUR)
+    for _again in range(2):
+        correct("reduce", allocation, operator, amount=69 * HOUR)
+    capacity.refresh_from_db()
+    assert capacity.balance == 4969 * HOUR
+    assert queries.balance(allocation) == Balance(31 * HOUR, HOUR, 30 * HOUR, 0, 0, 0)
+    before = snapshot()
+    code = refusal(correct, "reduce", allocation, operator, amount=HOUR + 1, key="k")
+    assert code == "allocation.reduce.too_big"
+    assert snapshot() == before
+    correct("reduce", allocation, operator, amount=HOUR, key="k")
+    assert queries.balance(allocation).free == 0
+    assert queries.check_books().problems == []
+    correct("expire", allocation, operator, key="end")
+    code = refusal(correct, "reduce", allocation, operator, amount=1, key="late")
+    assert code == "allocation.reduce.ended"
+
+
+def test_giving_everything_back_leaves_nothing_granted(allocation, capacity, operator):
+    correct("reduce", allocation, operator, amount=100 * HOUR)
+    assert queries.balance(allocation) == Balance(0, 0, 0, 0, 0, 0)
+    capacity.refresh_from_db()
+    assert capacity.balance == 5000 * HOUR
+    assert queries.check_books().problems == []
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "code"),
+    [
+        (NOW + timedelta(days=30) - TICK, 31, None),
+        (NOW + timedelta(days=30), 31, "allocation.prolong.over"),
+        (NOW, 30, "allocation.prolong.not_later"),
+    ],
+)
+def test_a_period_is_made_longer_before_it_is_over(allocation, operator, now, days, code):
+    asked = {"ends_at": NOW + timedelta(days=days), "reason": "x", "by": operator, "now": now}
+    if code is None:
+        actions.prolong(allocation, **asked)
+        allocation.refresh_from_db()
+        assert allocation.ends_at == NOW + timedelta(days=days)
+        assert events()[-1] == "allocation.prolonged"
+        return
+    before = snapshot()
+    assert refusal(actions.prolong, allocation, **asked) == code
+    assert snapshot() == before
+
+
+def test_months_say_what_was_granted_used_and_expired(allocation, operator):
+    actions.settle(hold(allocation), used=2 * HOUR, by=None, now=NOW)
+    later = NOW + timedelta(days=31)
+    correct("reduce", allocation, operator, amount=HOUR)
+    actions.expire(allocation, reason="", key="end", by=None, now=later)
+    one, two = queries.months([allocation], zone=ZoneInfo("Europe/Bucharest"))
+    assert (one.granted, one.used, one.expired) == (99 * HOUR, 2 * HOUR, 0)
+    assert (two.granted, two.used, two.expired) == (0, 0, 97 * HOUR)
+    assert one.month.month != two.month.month
 
 
 def test_a_refund_gives_back_what_was_charged_and_no_more(allocation, operator):

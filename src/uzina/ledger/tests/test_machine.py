@@ -194,6 +194,27 @@ class Ledger(RuleBasedStateMachine):
         self.refused(code, actions.top_up, allocation.row, **asked)
 
     @rule(allocation=allocations, amount=amounts)
+    def reduce(self, allocation, amount):
+        asked = {
+            "amount": amount,
+            "reason": "Less",
+            "key": self.key(),
+            "by": self.operator,
+            "now": self.now,
+        }
+        if allocation.state == "ended":
+            code = "allocation.reduce.ended"
+        elif amount > allocation.free:
+            code = "allocation.reduce.too_big"
+        else:
+            self.done(actions.reduce, allocation.row, **asked)
+            self.left += amount
+            allocation.granted -= amount
+            allocation.free -= amount
+            return
+        self.refused(code, actions.reduce, allocation.row, **asked)
+
+    @rule(allocation=allocations, amount=amounts)
     def refund(self, allocation, amount):
         asked = {
             "amount": amount,
