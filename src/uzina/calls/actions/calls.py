@@ -2,13 +2,13 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from uzina.calls import access, queries
 from uzina.calls.models import Call, Capacity, CutOff
-from uzina.calls.rules import modes
+from uzina.calls.rules import mode_data
 from uzina.calls.rules.awards import MS_PER_HOUR
 from uzina.calls.rules.clock import Window
 from uzina.calls.rules.flows import CALL
@@ -81,10 +81,11 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
     """
     if not access.may_run_calls(by):
         raise NotAllowed("call.create.not_operator", _("Only an operator can make a call."))
-    rules = copy.deepcopy(queries.mode_data().get(facts.mode))
+    known = queries.mode_data(on=queries.factory_day(now))
+    rules = copy.deepcopy(known.get(facts.mode))
     if rules is not None and facts.package_gpu_hours is not None:
         rules["package_gpu_hours"] = facts.package_gpu_hours
-    if problems := [*_problems(facts), *_mode_problems(facts, rules)]:
+    if problems := [*_problems(facts, rules), *_mode_problems(facts, rules, known)]:
         raise Invalid(problems)
 
     call = Call.objects.create(
@@ -144,18 +145,20 @@ def _open_capacity(
     )
 
 
-def _mode_problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem]:
+def _mode_problems(
+    facts: CallFacts, rules: dict[str, object] | None, known: Iterable[str]
+) -> list[Problem]:
     if rules is None:
         return [
             Problem(
                 "mode",
                 "call.create.mode",
                 _("Choose one of: {modes}."),
-                {"modes": ", ".join(queries.mode_data())},
+                {"modes": ", ".join(known)},
             )
         ]
     try:
-        mode = modes.parse_mode(rules)
+        mode = mode_data.parse_mode(rules)
     except Invalid as invalid:
         return list(invalid.problems)
     if mode.kind == "hours" and any(
@@ -172,7 +175,7 @@ def _mode_problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Pr
     return []
 
 
-def _problems(facts: CallFacts) -> list[Problem]:
+def _problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem]:
     problems = []
     if not SLUG.fullmatch(facts.slug) or facts.slug in RESERVED or len(facts.slug) > 60:
         problems.append(
@@ -192,7 +195,7 @@ def _problems(facts: CallFacts) -> list[Problem]:
         if not getattr(facts, name).strip()
     ]
     hours = [one.budget_gpu_hours for one in facts.all_capacities()] or [facts.budget_gpu_hours]
-    may_be_none = _grants_nothing(facts)
+    may_be_none = (rules or {}).get("kind") == "interest"
     if not may_be_none and not all(1 <= one <= MOST_BUDGET_HOURS for one in hours):
         problems.append(
             Problem(
@@ -219,10 +222,6 @@ def _problems(facts: CallFacts) -> list[Problem]:
             break
         previous = one.closes_at
     return problems
-
-
-def _grants_nothing(facts: CallFacts) -> bool:
-    return queries.mode_data().get(facts.mode, {}).get("kind") == "interest"
 
 
 @action

@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.utils.functional import cached_property
 from django.utils.translation import get_language
 
-from uzina.calls.rules import modes
+from uzina.calls.rules import mode_data, modes
 from uzina.calls.rules.clock import Window
 from uzina.calls.rules.flows import CallState
 from uzina.core.fields import CodeField, StateField
@@ -18,12 +18,14 @@ from uzina.people.rules import RoleKind
 class AccessMode(models.Model):
     """One version of an access mode that an operator wrote, beside the shipped files. Never changed.
 
-    rules  as modes.resolve gives them; valid from the day on, until a later version is
+    rules  as mode_data.resolve gives them; valid from the day on, until a later version is
+    text   as it was written, comments included
     """
 
     slug = models.SlugField(max_length=60)
     version = models.CharField(max_length=20)
     rules = models.JSONField()
+    text = models.TextField()
     valid_from = models.DateField()
     reason = models.CharField(max_length=500)
     made_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+")
@@ -91,7 +93,7 @@ class Call(models.Model):
     @cached_property
     def mode(self) -> modes.Mode:
         """The mode as the call keeps it."""
-        return modes.parse_mode(self.rules)
+        return mode_data.parse_mode(self.rules)
 
     @property
     def summary(self) -> str:

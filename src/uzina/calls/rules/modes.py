@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from uzina.calls.rules.cut_offs import CutOffPlan
 from uzina.calls.rules.steps import StepKind, StepSpec
-from uzina.core.errors import Invalid, Problem
-from uzina.core.text import _
 from uzina.ledger.rules import AtExhaustion
 from uzina.people.rules import Related, size_class
 
@@ -26,8 +25,27 @@ FACTS = (
     "contract_covers",
     "months",
     "gpu_hours",
+    "partition",
+    "purpose",
+    "has_he_funding",
 )
-"""What a rule may ask. None where it is not known yet."""
+"""What a rule may ask. None where it is not known yet.
+
+gpu_hours       always GPU-hours, also where a mode counts node-hours
+purpose         one of PURPOSES
+has_he_funding  the work is part of a project of Horizon Europe or Digital Europe
+"""
+
+PURPOSES = (
+    "first_steps",
+    "innovation",
+    "research",
+    "public_service",
+    "testing",
+    "development",
+    "challenge",
+    "consortium",
+)
 
 OWNERS = ("rule", "operator", "assessor", "reviewer", "panel", "applicant")
 
@@ -37,9 +55,9 @@ AID_BASES = ("union_share", "de_minimis", "gber_28", "none")
 """On what a free award stands: the Union's share of the machine (no State aid), de minimis
 (Regulation (EU) 2023/2831), Article 28 of Regulation (EU) No 651/2014, or paid for."""
 
-CHECKS = ("one_of", "all_of", "is_true", "at_most")
+CHECKS = ("one_of", "all_of", "is_true", "at_most", "at_least")
 
-SECTIONS = ("project", "team", "work", "data", "ethics", "declarations")
+Check = Literal["one_of", "all_of", "is_true", "at_most", "at_least"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +70,13 @@ class Instead:
 
 @dataclass(frozen=True)
 class Rule:
-    """One condition of a mode, its source, and what to say either way."""
+    """One condition of a mode, its source, and what to say either way.
+
+    limit  a number, or least, most or package: what may be asked of the partition, in GPU-hours
+    """
 
     key: str
-    check: Literal["one_of", "all_of", "is_true", "at_most"]
+    check: Check
     fact: str
     source: str
     needs: Text
@@ -70,8 +91,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """Why a mode would fit an applicant whom it takes, and how much that counts."""
+
+    key: str
+    check: Check
+    fact: str
+    points: int
+    because: Text
+    source: str
+    allowed: tuple[str, ...] = ()
+    limit: str | int | None = None
+
+
+@dataclass(frozen=True)
 class PartitionAsk:
-    """What may be asked of one partition, in the mode's unit; gpus_per_node turns nodes to GPUs."""
+    """What may be asked of one partition, in the mode's unit; gpus_per_node turns nodes to GPUs.
+
+    Where least is most, that is what everybody gets who asks for it: a fixed menu.
+    """
 
     name: str
     gpus_per_node: int
@@ -158,6 +196,11 @@ class Mode:
     package_gpu_hours  what each award gives; 0 where the applicant says how much
     least, most        what may be asked in the unit, where partitions do not say otherwise
     steps     the workflow, in order
+    valid_from, valid_until  the days on which calls may be made from it; until is the first day
+              on which no more, None: no end
+    needs_fallback  whether an applicant names a second partition
+    cut_offs  the deadlines it plans; None where it is open without a break
+    fits      what speaks for it, for those whom it takes
     ranking_rule         of rules.ranking: strict (nobody overtakes) or fill (what is left is used)
     least_share_percent  the least part of an ask that is given at the cut line; 100: all or nothing
     """
@@ -165,6 +208,8 @@ class Mode:
     slug: str
     version: str
     checked_on: date
+    valid_from: date
+    valid_until: date | None
     title: Text
     summary: Text
     kind: Literal["hours", "challenge", "interest"]
@@ -174,7 +219,9 @@ class Mode:
     least: int
     most: int
     partitions: tuple[PartitionAsk, ...]
+    needs_fallback: bool
     durations_months: tuple[int, ...]
+    cut_offs: CutOffPlan | None
     target_working_days: int
     answer_days: int
     report_months: int
@@ -191,6 +238,7 @@ class Mode:
     price_eur_cents: int
     aid_basis: str
     rules: tuple[Rule, ...]
+    fits: tuple[Fit, ...]
     sources: Mapping[str, str]
 
     @property
@@ -249,33 +297,22 @@ def qualify(facts: Facts, mode: Mode) -> Verdict:
     A fact that is None is not known yet: it fails nothing, and the reason says so.
     """
     reasons = []
+    partition = str(facts.get("partition") or "")
     for rule in mode.rules:
         if rule.when_fact and str(facts.get(rule.when_fact)) not in rule.when_values:
             continue
-        reasons.append(_ask(rule, facts.get(rule.fact), mode))
+        reasons.append(_ask(rule, facts.get(rule.fact), mode, partition=partition))
     return Verdict(mode.slug, mode.version, tuple(reasons))
 
 
-def _ask(rule: Rule, value: Fact, mode: Mode) -> Reason:
+def _ask(rule: Rule, value: Fact, mode: Mode, *, partition: str) -> Reason:
     if value is None:
         later = {
             language: f"{words}. {UNKNOWN[language]}" for language, words in rule.needs.items()
         }
         return Reason(rule.key, None, later, {}, rule.source)
-    limit = mode.package_gpu_hours if rule.limit == "package" else rule.limit
-    allowed = set(_allowed(rule, mode))
-    culprits: Sequence[str] = ()
-    match rule.check:
-        case "one_of":
-            passed = str(value) in allowed
-        case "all_of":
-            items = value if isinstance(value, tuple) else (str(value),)
-            culprits = sorted({item for item in items if item not in allowed})
-            passed = not culprits
-        case "is_true":
-            passed = value is True
-        case "at_most":
-            passed = int(str(value)) <= int(str(limit))
+    limit = _limit(rule.limit, mode, partition)
+    passed, culprits = _met(rule, value, mode, limit)
     shown = ", ".join(culprits) if culprits else _grouped(value)
     text = rule.yes if passed else rule.no
     return Reason(
@@ -290,12 +327,73 @@ def _ask(rule: Rule, value: Fact, mode: Mode) -> Reason:
     )
 
 
+def met_fits(facts: Facts, mode: Mode) -> list[Fit]:
+    """Return what speaks for a mode. A fact that is not known speaks for nothing."""
+    partition = str(facts.get("partition") or "")
+    return [
+        fit
+        for fit in mode.fits
+        if (value := facts.get(fit.fact)) is not None
+        and _met(fit, value, mode, _limit(fit.limit, mode, partition))[0]
+    ]
+
+
+def _met(
+    rule: Rule | Fit, value: Fact, mode: Mode, limit: str | int | None
+) -> tuple[bool, list[str]]:
+    """Return whether a fact that is known meets the condition, and the items that do not."""
+    allowed = set(_allowed(rule, mode))
+    match rule.check:
+        case "one_of":
+            return str(value) in allowed, []
+        case "all_of":
+            items = value if isinstance(value, tuple) else (str(value),)
+            culprits = sorted({item for item in items if item not in allowed})
+            return not culprits, culprits
+        case "is_true":
+            return value is True, []
+        case "at_most":
+            return int(str(value)) <= int(str(limit)), []
+        case "at_least":
+            return int(str(value)) >= int(str(limit)), []
+
+
+def _limit(limit: str | int | None, mode: Mode, partition: str) -> str | int | None:
+    if limit not in {"least", "most", "package"}:
+        return limit
+    asked = ask_limits(mode, partition)
+    return asked.least if limit == "least" else asked.most
+
+
+@dataclass(frozen=True)
+class AskLimits:
+    """What may be asked, GPU-hours, both included."""
+
+    least: int
+    most: int
+
+
+def ask_limits(mode: Mode, partition: str = "") -> AskLimits:
+    """Return what may be asked of a partition; of any of them where it is not one of the mode's."""
+    if mode.package_gpu_hours:
+        return AskLimits(1, mode.package_gpu_hours)
+    named = [one for one in mode.partitions if one.name == partition]
+    chosen = named or mode.partitions
+    if not chosen:
+        return AskLimits(mode.least, mode.most)
+    factor = (lambda one: one.gpus_per_node) if mode.unit == "node_hour" else (lambda _one: 1)
+    return AskLimits(
+        min(one.least * factor(one) for one in chosen),
+        max(one.most * factor(one) for one in chosen),
+    )
+
+
 def _grouped(value: Any) -> str:
     """Write a number with narrow spaces between thousands, as both languages read it."""
     return f"{value:,}".replace(",", "\u202f") if type(value) is int else str(value)
 
 
-def _allowed(rule: Rule, mode: Mode) -> Iterable[str]:
+def _allowed(rule: Rule | Fit, mode: Mode) -> Iterable[str]:
     for word in rule.allowed:
         if word == "durations":
             yield from (str(months) for months in mode.durations_months)
@@ -357,330 +455,14 @@ def asked_gpu_ms(
     """
     if mode.package_gpu_hours:
         return mode.package_gpu_hours * MS_PER_HOUR
-    asked = int(answers.get("work", {}).get("gpu_hours", 0))
+    work = answers.get("work", {})
+    asked = int(work.get("gpu_hours", 0))
+    menu = next((one for one in mode.partitions if one.name == work.get("partition")), None)
+    if menu is not None and menu.least == menu.most:
+        asked = menu.most
     return asked * MS_PER_HOUR * (gpus_per_node if mode.unit == "node_hour" else 1)
 
 
 def in_language(text: Text, language: str) -> str:
     """Return a text in the language, else in English, else empty."""
     return text.get(language) or text.get("en", "")
-
-
-def resolve(raw: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return a mode file as JSON-able data with its country groups spelt out.
-
-    This is what a call keeps: it no longer depends on a file. An unknown group stays as it is,
-    for parse_mode to name.
-    """
-    data = {
-        key: value.isoformat() if isinstance(value, date) else value for key, value in raw.items()
-    }
-    data["rules"] = [
-        {
-            **rule,
-            "allowed": [
-                code
-                for word in rule.get("allowed", [])
-                for code in groups.get(word.removeprefix("group:"), [word])
-            ],
-        }
-        for rule in raw.get("rules", [])
-    ]
-    return data
-
-
-def parse_mode(raw: Mapping[str, Any]) -> Mode:
-    """Return the mode that resolved data describe.
-
-    Raises Invalid with every mistake in it, by dotted path.
-    """
-    reader = _Reader(raw)
-    mode = Mode(
-        slug=reader.text("slug"),
-        version=reader.text("version"),
-        checked_on=reader.day("checked_on"),
-        title=reader.words("title"),
-        summary=reader.words("summary"),
-        kind=reader.one_of("kind", ("hours", "challenge", "interest"), "hours"),  # type: ignore[arg-type]
-        order=reader.one_of("order", ("fifo", "ranked")),  # type: ignore[arg-type]
-        unit=reader.one_of("unit", ("gpu_hour", "node_hour"), "gpu_hour"),  # type: ignore[arg-type]
-        package_gpu_hours=reader.count("package_gpu_hours", 10_000_000, 0, 0),
-        least=reader.count("least", 10_000_000, 0, 1),
-        most=reader.count("most", 10_000_000, 1, 10_000_000),
-        partitions=tuple(reader.partitions()),
-        durations_months=reader.counts("durations_months", 60),
-        target_working_days=reader.count("target_working_days", 250),
-        answer_days=reader.count("answer_days", 366),
-        report_months=reader.count("report_months", 24),
-        data_days=reader.count("data_days", 3650, 1, 30),
-        amendments=tuple(reader.amendments()),
-        at_exhaustion=reader.at_exhaustion(),
-        sections=reader.some_of("sections", SECTIONS),
-        documents=tuple(reader.documents()),
-        steps=tuple(reader.steps()),
-        scoring=reader.scoring(),
-        ranking_rule=reader.one_of("ranking_rule", ("strict", "fill"), "strict"),  # type: ignore[arg-type]
-        least_share_percent=reader.count("least_share_percent", 100, 1, 100),
-        appeal_working_days=reader.count("appeal_working_days", 250, 0, 10),
-        price_eur_cents=reader.count("price_eur_cents", 100_000, 0, 0),
-        aid_basis=reader.one_of("aid_basis", AID_BASES, "union_share"),
-        rules=tuple(reader.rules()),
-        sources=reader.sources(),
-    )
-    if reader.problems:
-        raise Invalid(reader.problems)
-    return mode
-
-
-class _Reader:
-    """Reads one value at a time, notes what is wrong with it, and goes on."""
-
-    def __init__(self, raw: Mapping[str, Any], path: str = "") -> None:
-        self.raw = raw
-        self.path = path
-        self.problems: list[Problem] = []
-
-    def wrong(self, key: str, message: str, **facts: Any) -> None:
-        self.problems.append(Problem(self.path + key, "mode.read.wrong", message, facts))
-
-    def text(self, key: str) -> str:
-        value = self.raw.get(key)
-        if not isinstance(value, str) or not value:
-            self.wrong(key, _("Write a text."))
-            return ""
-        return value
-
-    def one_of(self, key: str, choices: Sequence[str], default: str = "") -> str:
-        value = self.raw.get(key, default)
-        if value not in choices:
-            self.wrong(key, _("Choose one of: {choices}."), choices=", ".join(choices))
-            return choices[0]
-        return str(value)
-
-    def some_of(self, key: str, choices: Sequence[str]) -> tuple[str, ...]:
-        value = self.raw.get(key)
-        if not isinstance(value, list) or not value or not set(value) <= set(choices):
-            self.wrong(key, _("Choose some of: {choices}."), choices=", ".join(choices))
-            return ()
-        return tuple(value)
-
-    def count(self, key: str, most: int, least: int = 1, default: int | None = None) -> int:
-        value = self.raw.get(key, default)
-        if type(value) is not int or not least <= value <= most:
-            self.wrong(
-                key,
-                _("Write a whole number from {least} to {most}."),
-                least=least,
-                most=most,
-            )
-            return least
-        return value
-
-    def counts(self, key: str, most: int) -> tuple[int, ...]:
-        value = self.raw.get(key)
-        if (
-            not isinstance(value, list)
-            or not value
-            or not all(type(one) is int and 1 <= one <= most for one in value)
-        ):
-            self.wrong(key, _("Write whole numbers from 1 to {most}."), most=most)
-            return ()
-        return tuple(value)
-
-    def flag(self, key: str) -> bool:
-        value = self.raw.get(key)
-        if not isinstance(value, bool):
-            self.wrong(key, _("Write true or false."))
-        return value is True
-
-    def each(self, key: str) -> "Iterable[_Reader]":
-        """Return a reader for each table of a list; what they find wrong is this one's."""
-        rows = self.raw.get(key, [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            self.wrong(key, _("Write a list of tables."))
-            return
-        for number, row in enumerate(rows):
-            reader = _Reader(row, f"{self.path}{key}.{number}.")
-            yield reader
-            self.problems += reader.problems
-
-    def partitions(self) -> Iterable[PartitionAsk]:
-        for row in self.each("partitions"):
-            yield PartitionAsk(
-                name=row.text("name"),
-                gpus_per_node=row.count("gpus_per_node", 64),
-                least=row.count("least", 10_000_000, 0, 1),
-                most=row.count("most", 10_000_000),
-            )
-
-    def amendments(self) -> Iterable[AmendmentSpec]:
-        for row in self.each("amendments"):
-            yield AmendmentSpec(
-                kind=row.one_of("kind", AMENDMENTS),
-                most_months=row.count("most_months", 60, 0, 0),
-                most_percent=row.count("most_percent", 1000, 0, 0),
-                needs_report=row.flag("needs_report") if "needs_report" in row.raw else False,
-            )
-
-    def documents(self) -> Iterable[DocumentSpec]:
-        for row in self.each("documents"):
-            yield DocumentSpec(
-                slug=row.text("slug"),
-                title=row.words("title"),
-                is_required=row.flag("is_required"),
-                types=row.some_of("types", DOCUMENT_TYPES),
-                most_mib=row.count("most_mib", 50),
-            )
-
-    def steps(self) -> Iterable[StepSpec]:
-        kinds = []
-        for row in self.each("steps"):
-            kind = StepKind(row.one_of("kind", tuple(map(str, StepKind))))
-            kinds.append(kind)
-            yield StepSpec(
-                kind=kind,
-                working_days=row.count("working_days", 250, 0, 0),
-                owner=row.one_of("owner", OWNERS),
-            )
-        if kinds != sorted(set(kinds), key=list(StepKind).index) or not kinds:
-            self.wrong(
-                "steps",
-                _("Write steps once each, in this order: {steps}."),
-                steps=", ".join(StepKind),
-            )
-
-    def scoring(self) -> Scoring | None:
-        if "scoring" not in self.raw:
-            return None
-        row = _Reader(self.raw["scoring"], f"{self.path}scoring.")
-        scoring = Scoring(
-            least=row.count("least", 10, 0, 1),
-            most=row.count("most", 100, 1, 5),
-            threshold_milli=row.count("threshold_milli", 100_000, 0, 0),
-            reviewers=row.count("reviewers", 10),
-            blind=row.one_of("blind", ("none", "single", "double"), "single"),  # type: ignore[arg-type]
-            conflict_years=row.count("conflict_years", 20, 0, 3),
-            criteria=tuple(
-                Criterion(
-                    key=one.text("key"),
-                    title=one.words("title"),
-                    weight=one.count("weight", 1000),
-                    threshold=one.count("threshold", 100, 0, 0),
-                )
-                for one in row.each("criteria")
-            ),
-        )
-        if not scoring.criteria:
-            row.wrong("criteria", _("Write at least one criterion."))
-        if scoring.least >= scoring.most:
-            row.wrong("most", _("The scale must end above its beginning."))
-        self.problems += row.problems
-        return scoring
-
-    def at_exhaustion(self) -> AtExhaustion:
-        """Return what happens when the hours end; a mode that does not say lets jobs finish."""
-        if "at_exhaustion" not in self.raw:
-            return AtExhaustion.FINISH
-        return AtExhaustion(self.one_of("at_exhaustion", tuple(map(str, AtExhaustion))))
-
-    def day(self, key: str) -> date:
-        try:
-            return date.fromisoformat(str(self.raw.get(key)))
-        except ValueError:
-            self.wrong(key, _("Write a day as YYYY-MM-DD."))
-            return date.min
-
-    def words(self, key: str) -> Text:
-        value = self.raw.get(key)
-        if not isinstance(value, dict) or not all(value.get(language) for language in LANGUAGES):
-            self.wrong(
-                key, _("Write a text in each of: {languages}."), languages=", ".join(LANGUAGES)
-            )
-            return {}
-        return {language: str(value[language]) for language in LANGUAGES}
-
-    def sources(self) -> Mapping[str, str]:
-        value = self.raw.get("sources")
-        if not isinstance(value, dict):
-            self.wrong("sources", _("Name the source of each figure."))
-            return {}
-        for key in (
-            "package_gpu_hours",
-            "least",
-            "most",
-            "partitions",
-            "durations_months",
-            "target_working_days",
-            "order",
-            "amendments",
-            "report_months",
-            "answer_days",
-            "scoring",
-            "ranking_rule",
-            "least_share_percent",
-            "steps",
-            "data_days",
-            "price_eur_cents",
-            "aid_basis",
-            "appeal_working_days",
-        ):
-            if key in self.raw and not value.get(key):
-                self.wrong(f"sources.{key}", _("Name the source of this figure."))
-        return {str(key): str(source) for key, source in value.items()}
-
-    def rules(self) -> Iterable[Rule]:
-        rows = self.raw.get("rules")
-        if not isinstance(rows, list) or not rows:
-            self.wrong("rules", _("Write at least one rule."))
-            return
-        for number, row in enumerate(rows):
-            reader = _Reader(row, f"rules.{number}.")
-            yield reader.rule()
-            self.problems += reader.problems
-
-    def rule(self) -> Rule:
-        check = self.one_of("check", CHECKS)
-        allowed = self.raw.get("allowed") or []
-        limit = self.raw.get("limit")
-        if check in {"one_of", "all_of"} and not allowed:
-            self.wrong("allowed", _("Name what is allowed."))
-        for word in allowed:
-            if str(word).startswith("group:"):
-                self.wrong("allowed", _("There is no group of countries {word}."), word=str(word))
-        if check == "at_most" and limit != "package" and type(limit) is not int:
-            self.wrong("limit", _("Write a whole number, or package."))
-        when = self.raw.get("when") or {}
-        if when and when.get("fact") not in FACTS:
-            self.wrong("when.fact", _("Choose one of: {choices}."), choices=", ".join(FACTS))
-        return Rule(
-            key=self.text("key"),
-            check=check,  # type: ignore[arg-type]
-            fact=self.one_of("fact", FACTS),
-            source=self.text("source"),
-            needs=self.words("needs"),
-            yes=self.sentence("yes"),
-            no=self.sentence("no"),
-            allowed=tuple(str(word) for word in allowed),
-            limit=limit,
-            when_fact=str(when.get("fact", "")),
-            when_values=tuple(str(value) for value in when.get("values", [])),
-            instead=tuple(self.insteads()),
-            otherwise=self.sentence("otherwise") if "otherwise" in self.raw else {},
-        )
-
-    def insteads(self) -> Iterable[Instead]:
-        for number, row in enumerate(self.raw.get("instead") or []):
-            reader = _Reader({"text": row}, f"{self.path}instead.{number}.")
-            yield Instead(
-                tuple(str(value) for value in row.get("values", [])), reader.sentence("text")
-            )
-            self.problems += reader.problems
-
-    def sentence(self, key: str) -> Text:
-        words = self.words(key)
-        for language, text in words.items():
-            try:
-                text.format(value="", limit="")
-            except (KeyError, IndexError, ValueError):
-                self.wrong(f"{key}.{language}", _("Use only {names}."), names="{value}, {limit}")
-        return words

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uzina.calls import queries
-from uzina.calls.rules import awards, clock, modes, sections, timeline
+from uzina.calls.rules import awards, clock, mode_data, modes, sections, timeline
 from uzina.calls.rules.awards import Queued, first_in_first_out
 from uzina.calls.rules.clock import Window
 from uzina.calls.rules.flows import (
@@ -128,7 +128,7 @@ def test_a_verdict_has_a_text_for_whatever_is_asked(facts):
 
 
 def test_a_mode_file_with_mistakes_names_them_all():
-    raw = copy.deepcopy(queries.mode_data()["playground"])
+    raw = copy.deepcopy(next(one for one in queries.shipped() if one.slug == "playground").data)
     raw |= {
         "package_gpu_hours": -1,
         "durations_months": [],
@@ -151,7 +151,7 @@ def test_a_mode_file_with_mistakes_names_them_all():
     raw["rules"][7]["limit"] = "sky"
 
     with pytest.raises(Invalid) as invalid:
-        modes.parse_mode(raw)
+        mode_data.parse_mode(raw)
 
     assert {problem.field for problem in invalid.value.problems} == {
         "package_gpu_hours",
@@ -170,6 +170,7 @@ def test_a_mode_file_with_mistakes_names_them_all():
         "rules.0.source",
         "rules.1.allowed",
         "rules.1.when.fact",
+        "rules.1.when.values",
         "rules.2.allowed",
         "rules.3.fact",
         "rules.4.yes.en",
@@ -181,7 +182,7 @@ def test_a_mode_file_with_mistakes_names_them_all():
 @pytest.mark.parametrize("raw", [{}, {"rules": []}, {"rules": [{}]}])
 def test_an_empty_mode_file_is_refused_not_crashed_on(raw):
     with pytest.raises(Invalid):
-        modes.parse_mode(raw)
+        mode_data.parse_mode(raw)
 
 
 # --- sections ---

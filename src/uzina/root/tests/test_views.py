@@ -66,7 +66,7 @@ def call(capacity, now):
         title_ro="Playground pentru start-upuri",
         state="published",
         opens_at=now - timedelta(days=1),
-        rules=calls_queries.mode_data()["playground"],
+        rules=calls_queries.mode_data(on=now.date())["playground"],
         made_at=now,
         published_at=now,
     )
