@@ -1,9 +1,10 @@
 """Who must not judge what: conflicts of interest, found in what is on record."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 
 from uzina.calls.rules.topics import plain
 from uzina.core.errors import Invalid, Problem
@@ -88,6 +89,15 @@ class Somebody:
     orcid: str = ""
     code: str = ""
 
+    @cached_property
+    def marks(self) -> frozenset[str]:
+        """What two that are one person have at least one of in common."""
+        words = plain(self.name).split()
+        whole = {word for word in words if len(word) > 1} or set(words)
+        return frozenset(
+            one for one in (*whole, self.email.casefold(), self.orcid, self.code) if one
+        )
+
 
 @dataclass(frozen=True)
 class Body:
@@ -127,6 +137,20 @@ class Work:
     bodies: tuple[Body, ...]
     people: tuple[Somebody, ...]
 
+    @cached_property
+    def by_mark(self) -> dict[str, list[Somebody]]:
+        """Its people by their marks."""
+        found: dict[str, list[Somebody]] = {}
+        for one in self.people:
+            for mark in one.marks:
+                found.setdefault(mark, []).append(one)
+        return found
+
+    def names(self, somebody: Somebody) -> bool:
+        """Tell whether somebody is among its people."""
+        near = (one for mark in somebody.marks for one in self.by_mark.get(mark, ()))
+        return any(is_same_person(somebody, one) for one in near)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -136,6 +160,7 @@ class Found:
     detail: str
 
 
+@lru_cache(maxsize=100_000)
 def body_key(name: str) -> str:
     """Return the name of a body without legal form, marks, case and the order of its words."""
     dotless = re.sub(r"(?<=\w)\.(?=\w)|\.(?=\s|$)", "", name)
@@ -200,13 +225,13 @@ def conflicts(expert: Expert, work: Work, *, today: date, years: int) -> list[Fo
     years  how long a body counts after one has left it, its anniversary included
     """
     found = [*_by_body(expert, work, since(today, years), today)]
-    if any(is_same_person(expert.me, one) for one in work.people):
+    if work.names(expert.me):
         found.append(Found(ConflictKind.TEAM, _said(expert.me)))
-    met = _first(expert.co_authors, work.people)
+    met = next((one for one in expert.co_authors if work.names(one)), None)
     if met is not None:
         found.append(Found(ConflictKind.CO_AUTHOR, _said(met)))
     for partner, where in expert.partners:
-        if any(is_same_person(partner, one) for one in work.people):
+        if work.names(partner):
             found.append(Found(ConflictKind.CO_APPLICANT, f"{_said(partner)} ({where})"))
             break
     return found
@@ -228,8 +253,15 @@ def _by_body(expert: Expert, work: Work, first_day: date, today: date) -> Iterab
             yield Found(kind, detail)
 
 
-def _first(ones: Sequence[Somebody], others: Sequence[Somebody]) -> Somebody | None:
-    return next((one for one in ones if any(is_same_person(one, other) for other in others)), None)
+def partners(me: Somebody, record: Iterable[Work]) -> list[tuple[Somebody, str]]:
+    """Return with whom somebody is named in works on record, and in which."""
+    return [
+        (one, work.code)
+        for work in record
+        if work.names(me)
+        for one in work.people
+        if not is_same_person(me, one)
+    ]
 
 
 def _said(somebody: Somebody) -> str:

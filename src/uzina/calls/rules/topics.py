@@ -1,5 +1,6 @@
 """What reviewers know and applications are about: one list of topics, from a dated file."""
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ def parse(raw: Mapping[str, Any]) -> dict[str, Topic]:
     }
 
 
+@functools.lru_cache(maxsize=100_000)
 def plain(text: str) -> str:
     """Return a text in small letters without marks, words parted by one space."""
     bare = unicodedata.normalize("NFKD", text.casefold().translate(STROKES))

@@ -1,5 +1,7 @@
 """Reads about organisations."""
 
+from collections.abc import Collection
+
 from django.db.models import QuerySet
 
 from uzina.people import rules
@@ -7,6 +9,7 @@ from uzina.people.models import (
     Affiliation,
     Organisation,
     Person,
+    RelatedEnterprise,
 )
 
 
@@ -50,3 +53,23 @@ def related_of(organisation: Organisation) -> list[rules.Related]:
         )
         for row in organisation.related_enterprises.all()
     ]
+
+
+def organisations_by_person(ids: Collection[int]) -> dict[int, list[Organisation]]:
+    """Return the organisations of several people, by the id of the person. One query."""
+    found: dict[int, list[Organisation]] = {one: [] for one in ids}
+    rows = Affiliation.objects.filter(person__in=list(ids)).select_related("organisation")
+    for row in rows.order_by("pk"):
+        found[row.person_id].append(row.organisation)
+    return found
+
+
+def linked_names(ids: Collection[int]) -> dict[int, list[str]]:
+    """Return the names of the linked enterprises of organisations, by organisation. One query."""
+    found: dict[int, list[str]] = {one: [] for one in ids}
+    rows = RelatedEnterprise.objects.filter(
+        organisation__in=list(ids), relation=rules.Relation.LINKED
+    )
+    for row in rows.order_by("pk"):
+        found[row.organisation_id].append(row.name)
+    return found

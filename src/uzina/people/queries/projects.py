@@ -39,3 +39,18 @@ def projects_by_id(ids: Collection[int]) -> dict[int, Project]:
 def project(code: str) -> Project | None:
     """Return the project with the code."""
     return Project.objects.select_related("organisation").filter(code=code).first()  # type: ignore[no-any-return]
+
+
+def fellows_of(ids: Collection[int]) -> dict[int, list[tuple[Person, str]]]:
+    """Return with whom people share or shared a project, and its code, by person. Two queries."""
+    mine = Membership.objects.filter(person__in=list(ids)).values_list("person", "project")
+    of_project: dict[int, list[int]] = {}
+    for person, project_id in mine.order_by("pk"):
+        of_project.setdefault(project_id, []).append(person)
+    found: dict[int, list[tuple[Person, str]]] = {one: [] for one in ids}
+    rows = Membership.objects.filter(project__in=of_project).select_related("person", "project")
+    for row in rows.order_by("pk"):
+        for person in of_project[row.project_id]:
+            if person != row.person_id:
+                found[person].append((row.person, row.project.code))
+    return found
