@@ -30,6 +30,7 @@ FOR_PEOPLE = [
 FOR_ROLES = {
     "/clusters/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Cluster")),
     "/assessments/": ({RoleKind.ASSESSOR, RoleKind.OPERATOR}, gettext_lazy("Assessments")),
+    "/messages/": ({RoleKind.OPERATOR}, gettext_lazy("Messages")),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),
 }

@@ -18,6 +18,7 @@ from uzina.people.actions.messages import (
 from uzina.people.actions.organisations import (
     OrganisationFacts,
     change_organisation,
+    hold_organisations,
     register_organisation,
 )
 from uzina.people.actions.persons import (
@@ -53,6 +54,7 @@ __all__ = [
     "change_organisation",
     "close",
     "extend_project",
+    "hold_organisations",
     "issue_token",
     "moment_words",
     "note_failed_sign_in",

@@ -1,5 +1,6 @@
 """Writes about organisations."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -103,3 +104,11 @@ def _write_facts(organisation: Organisation, facts: OrganisationFacts) -> None:
         RelatedEnterprise(organisation=organisation, **asdict(other))
         for other in facts.related_enterprises
     )
+
+
+def hold_organisations(ids: Collection[int]) -> list[Organisation]:
+    """Lock organisations until the action that asks for it ends, in the order of their ids.
+
+    For what is added up over several of them and must not be added up twice at once.
+    """
+    return list(Organisation.objects.select_for_update().filter(pk__in=ids).order_by("pk"))

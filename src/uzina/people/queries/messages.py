@@ -1,5 +1,6 @@
 """Reads about messages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,15 @@ def messages_about(code: str, person: Person | None = None) -> QuerySet[Message]
     if person is not None:
         found = found.filter(to=person)
     return found.select_related("to").order_by("sent_at", "pk")  # type: ignore[no-any-return]
+
+
+def messages_seen_by(person: Person, wanted: Mapping[str, str]) -> QuerySet[Message]:
+    """Return what the person may see of the messages, those that fit only.
+
+    wanted  values by column: state, kind, about, batch; an empty one asks for nothing
+    """
+    asked = {name: value for name, value in wanted.items() if value}
+    return Message.objects.visible_to(person).filter(**asked).select_related("to")  # type: ignore[no-any-return]
 
 
 def wishes(person: Person) -> dict[str, rules.Wish]:

@@ -73,3 +73,16 @@ def linked_names(ids: Collection[int]) -> dict[int, list[str]]:
     for row in rows.order_by("pk"):
         found[row.organisation_id].append(row.name)
     return found
+
+
+def names_and_links() -> tuple[dict[int, str], dict[int, list[str]]]:
+    """Return every organisation's name, and the names of the enterprises it says it is linked with.
+
+    Both by id: who is one undertaking with whom is told from them. Two queries.
+    """
+    names = dict(Organisation.objects.values_list("pk", "name"))
+    linked: dict[int, list[str]] = {}
+    rows = RelatedEnterprise.objects.filter(relation=rules.Relation.LINKED)
+    for pk, name in rows.values_list("organisation", "name"):
+        linked.setdefault(pk, []).append(name)
+    return names, linked

@@ -1,6 +1,7 @@
 """Reads about persons."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -21,6 +22,11 @@ def person(code: str) -> Person | None:
 def person_by_email(email: str) -> Person | None:
     """Return the person who signs in with the address, in any case."""
     return Person.objects.filter(email__iexact=email).first()  # type: ignore[no-any-return]
+
+
+def people_by_ids(ids: Collection[int]) -> QuerySet[Person]:
+    """Return the people of the ids, by name."""
+    return Person.objects.filter(pk__in=list(ids)).order_by("name", "pk")  # type: ignore[no-any-return]
 
 
 def people_with_role(kind: rules.RoleKind) -> QuerySet[Person]:

@@ -10,6 +10,7 @@ from uzina.people.rules.kinds import (
 )
 from uzina.people.rules.messages import (
     AFTER_FAILURE,
+    BY_HAND,
     DELIVERED,
     DIGEST,
     MESSAGE,
@@ -24,6 +25,7 @@ from uzina.people.rules.messages import (
     next_digest,
     optional_kinds,
     retry_after,
+    title_of,
 )
 from uzina.people.rules.projects import PROJECT, ProjectState, check_extension, ended_early
 from uzina.people.rules.sizes import (
@@ -40,6 +42,7 @@ from uzina.people.rules.sizes import (
 
 __all__ = [
     "AFTER_FAILURE",
+    "BY_HAND",
     "CEILINGS",
     "DELIVERED",
     "DIGEST",
@@ -73,4 +76,5 @@ __all__ = [
     "related_problems",
     "retry_after",
     "size_class",
+    "title_of",
 ]

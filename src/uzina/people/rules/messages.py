@@ -48,6 +48,9 @@ MESSAGE: Flow[MessageState] = Flow(
     },
 )
 
+BY_HAND = ("release", "withdraw", "send_again")
+"""What an operator does with a message; the worker does the rest."""
+
 
 class Wish(Named):
     """When a person wants messages of one kind."""
@@ -93,6 +96,11 @@ def message_kind(name: str) -> MessageKind:
         msg = f"No module declared messages of the kind {name}."
         raise LookupError(msg)
     return _kinds[name]
+
+
+def title_of(name: str) -> str:
+    """Return the title of a kind; its name where nobody declares it any more."""
+    return _kinds[name].title if name in _kinds else name
 
 
 def message_kinds() -> list[MessageKind]:

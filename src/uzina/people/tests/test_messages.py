@@ -326,7 +326,9 @@ def test_a_message_really_leaves_by_smtp_with_its_letters_and_headers(ana):
     assert taken["Message-ID"] == f"<{message.code.lower()}@127.0.0.1>"
     assert taken["Content-Language"] == "ro"
     assert taken["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert taken["List-Unsubscribe"].strip().startswith("<http://127.0.0.1:8000/messages/unsubscribe/")
+    assert (
+        taken["List-Unsubscribe"].strip().startswith("<http://127.0.0.1:8000/messages/unsubscribe/")
+    )
     assert taken.get_content().strip().splitlines() == message.body.strip().splitlines()
     assert "Bună ziua" in taken.get_content()
     message.refresh_from_db()

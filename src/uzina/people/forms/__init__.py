@@ -1,0 +1,36 @@
+"""What people type."""
+
+from uzina.people.forms.accounts import (
+    NameForm,
+    PersonForm,
+    SignInForm,
+    TokenForm,
+    current_language,
+)
+from uzina.people.forms.messages import WishesForm, WithdrawForm
+from uzina.people.forms.organisations import (
+    COUNTRIES,
+    LARGEST_AMOUNT,
+    LARGEST_COUNT,
+    MOST_RELATED,
+    OrganisationForm,
+    OrganisationForms,
+    RelatedForm,
+)
+
+__all__ = [
+    "COUNTRIES",
+    "LARGEST_AMOUNT",
+    "LARGEST_COUNT",
+    "MOST_RELATED",
+    "NameForm",
+    "OrganisationForm",
+    "OrganisationForms",
+    "PersonForm",
+    "RelatedForm",
+    "SignInForm",
+    "TokenForm",
+    "WishesForm",
+    "WithdrawForm",
+    "current_language",
+]
