@@ -1,6 +1,7 @@
 """Who may do what."""
 
-from uzina.calls.models import Application, Award
+from uzina.calls import queries
+from uzina.calls.models import Application, Award, Call
 from uzina.people import access as people_access
 from uzina.people import queries as people_queries
 from uzina.people.models import Organisation, Person
@@ -21,6 +22,13 @@ def may_change(person: Person, application: Application) -> bool:
     return application.applicant_id == person.pk
 
 
+def may_edit(person: Person, application: Application) -> bool:
+    """Tell whether the person may fill in a draft and answer questions: applicant or editor."""
+    return (
+        application.applicant_id == person.pk or application.editors.filter(person=person).exists()
+    )
+
+
 def may_assess(person: Person) -> bool:
     """Tell whether the person assesses applications for the host."""
     return people_access.is_assessor(person)
@@ -38,6 +46,21 @@ def may_answer(person: Person, award: Award) -> bool:
     return award.application.applicant_id == person.pk
 
 
-def may_enter(person: Person, application: Application) -> bool:
-    """Tell whether the person may send entries of an entrant: who applied or helped to."""
-    return Application.objects.owned_by(person).filter(pk=application.pk).exists()
+def may_see_interests(person: Person, call: Call) -> bool:
+    """Tell whether the person may read the expressions of interest and who was admitted."""
+    return people_access.is_auditor(person) or may_decide_interest(person, call)
+
+
+def may_decide_interest(person: Person, call: Call) -> bool:
+    """Tell whether the person decides on expressions of interest: operators and the panel."""
+    return people_access.is_operator(person) or queries.has_seat(person, call)
+
+
+def may_follow_up(person: Person, award: Award) -> bool:
+    """Tell whether the person may ask for changes of the award and hand its reports in: a lead."""
+    return award.project is not None and people_access.is_lead(person, award.project)
+
+
+def may_declare_aid(person: Person, organisation: Organisation) -> bool:
+    """Tell whether the person may say which State aid the organisation got."""
+    return people_access.may_change_organisation(person, organisation)

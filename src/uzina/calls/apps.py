@@ -13,6 +13,7 @@ class CallsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have offers lapse, and the reserve looked at, within a minute."""
+        """Have offers lapse, and the reserve looked at, within a minute; watch what is late."""
         declare_kinds()
         every("calls.lapse_offers", seconds=60)
+        every("calls.watch_steps", seconds=300)

@@ -47,6 +47,14 @@ def score_entry(*, entry: str, now: datetime) -> None:
     actions.score_entry(entry, now=now)
 
 
+def watch_steps(*, now: datetime) -> None:
+    """Tell of steps that are late, and remind of questions that wait for an answer."""
+    for step in queries.to_be_escalated(now):
+        actions.escalate(step, now=now)
+    for question in queries.to_be_watched(now):
+        actions.watch_question(question, now=now)
+
+
 def _mail_application(kind: str, application: Application, now: datetime) -> None:
     language = application.applicant.language
     reasons = [

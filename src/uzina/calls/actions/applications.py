@@ -6,15 +6,13 @@ from typing import Any
 
 from uzina.calls import access, queries
 from uzina.calls.actions import awards as award_actions
-from uzina.calls.actions import steps
-from uzina.calls.models import Application, Assessment, Call, SavedSection
-from uzina.calls.rules import awards, clock, modes, sections
+from uzina.calls.actions import checks, steps
+from uzina.calls.models import Application, Call, SavedSection
+from uzina.calls.rules import clock, modes, sections
 from uzina.calls.rules.flows import APPLICATION, CallState
-from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
-from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
+from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.log import log
-from uzina.core.promises import promise
 from uzina.core.text import _
 from uzina.people.models import Organisation, Person
 
@@ -136,7 +134,9 @@ def save_section(
 
 @action
 def submit(application: Application, *, by: Person, now: datetime) -> Application:
-    """Hand the application in: it is complete, so eligibility is decided at once, by rules.
+    """Hand the application in: it is complete, so the rules decide on eligibility at once.
+
+    A mode may give these checks to an operator: then it waits for one.
 
     The clock of the mode starts. The applicant is promised a mail: a receipt, or the reasons for
     which it was declined. Raises NotAllowed application.submit.not_yours, Refused
@@ -152,7 +152,6 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     if problems := sections.incomplete(mode.sections, answers):
         raise Invalid(problems)
 
-    verdict = queries.verdict_now(application)
     application.state, application.submitted_at = state, now
     application.cut_off = application.call.cut_offs.filter(
         opens_at=window.opens_at, closes_at=window.closes_at
@@ -166,28 +165,11 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
         mode, answers, gpus_per_node=capacity.gpus_per_node if capacity else 1
     )
     application.facts = queries.organisation_facts(application.organisation)
-    application.verdict = modes.kept(verdict)
     application.save()
     log("application.submitted", application.code, by=by, now=now, call=application.call.code)
     steps.begin(application, now=now)
-    if verdict.qualifies:
-        application.state = APPLICATION.after("admit", application.state)
-        application.save(update_fields=["state"])
-        log("application.admitted", application.code, by=None, now=now, mode=mode.version)
-        steps.finish(application, StepKind.ELIGIBILITY, outcome="passed", by=None, now=now)
-        promise(
-            "calls.mail_receipt",
-            key=f"receipt:{application.code}",
-            now=now,
-            application=application.code,
-        )
-    else:
-        award_actions.decline(
-            application,
-            rule="eligibility",
-            inputs={"failed": [reason.rule for reason in verdict.failed]},
-            now=now,
-        )
+    checks.go_on(application, now=now)
+    checks.receipt(application, now=now)
     return application
 
 
@@ -207,97 +189,3 @@ def withdraw(application: Application, *, by: Person, now: datetime) -> Applicat
     steps.stop(application, now=now)
     award_actions.offer_next(application.call, now=now)
     return application
-
-
-@action
-def assess(
-    application: Application,
-    *,
-    is_fitting: bool,
-    is_ready: bool,
-    is_justified: bool,
-    recommended_gpu_hours: int,
-    comment: str,
-    note: str,
-    by: Person,
-    now: datetime,
-) -> Assessment:
-    """Give the host's technical assessment. A mode that is first in, first out decides by it.
-
-    recommended_gpu_hours  1 to the package; counts only where all three answers are yes
-    comment                for the applicant; needed where an answer is no
-    note                   for the host
-
-    Raises NotAllowed application.assess.not_assessor, application.assess.conflict, Refused
-    application.assess.already, application.assess.not_now, application.assess.amount, Invalid
-    for a refusal without a word.
-    """
-    application = _locked(application)
-    if not access.may_assess(by):
-        raise NotAllowed(
-            "application.assess.not_assessor", _("Only an assessor of the host can do this.")
-        )
-    if access.has_conflict(by, application):
-        raise NotAllowed(
-            "application.assess.conflict",
-            _("You belong to the organisation that applies. Leave this one to a colleague."),
-        )
-    if Assessment.objects.filter(application=application).exists():
-        raise Refused(
-            "application.assess.already",
-            _("{application} has been assessed already. Take the next one in the queue."),
-            application=application.code,
-        )
-    APPLICATION.after("assess", application.state)
-    assessment = Assessment(
-        application=application,
-        assessor=by,
-        is_fitting=is_fitting,
-        is_ready=is_ready,
-        is_justified=is_justified,
-        recommended_gpu_ms=0,
-        comment=comment,
-        note=note,
-        made_at=now,
-    )
-    if assessment.is_positive:
-        assessment.recommended_gpu_ms = recommended_gpu_hours * awards.MS_PER_HOUR
-        awards.check_recommended(assessment.recommended_gpu_ms, application.gpu_ms or 0)
-    elif not comment.strip():
-        raise Invalid(
-            [
-                Problem(
-                    "comment",
-                    "application.assess.reason_missing",
-                    _("Tell the applicant why, and what would have to change."),
-                )
-            ]
-        )
-
-    assessment.save()
-    log(
-        "application.assessed",
-        application.code,
-        by=by,
-        now=now,
-        is_fitting=is_fitting,
-        is_ready=is_ready,
-        is_justified=is_justified,
-        recommended_gpu_ms=assessment.recommended_gpu_ms,
-    )
-    outcome = "passed" if assessment.is_positive else "failed"
-    steps.finish(application, StepKind.TECHNICAL_ASSESSMENT, outcome=outcome, by=by, now=now)
-    if assessment.is_positive:
-        award_actions.offer_next(application.call, now=now)
-    else:
-        award_actions.decline(
-            application,
-            rule="technical_assessment",
-            inputs={
-                "is_fitting": is_fitting,
-                "is_ready": is_ready,
-                "is_justified": is_justified,
-            },
-            now=now,
-        )
-    return assessment

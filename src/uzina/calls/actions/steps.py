@@ -183,7 +183,7 @@ def resume(step: Step, *, by: Person | None, now: datetime) -> Step:
         .select_related("call", "cut_off")
         .get(pk=step.application_id)
     )
-    _count_again(application, [step])
+    count_again(application, [step])
     log(
         "step.resumed",
         application.code,
@@ -268,7 +268,8 @@ def target_of(application: Application, *, stills: Sequence[clock.Still] = ()) -
     )
 
 
-def _count_again(application: Application, steps: Sequence[Step]) -> None:
+@action
+def count_again(application: Application, steps: Sequence[Step] = ()) -> None:
     """Set what is due anew, for the application and for those steps, from all pauses there were."""
     stills: dict[int, list[clock.Still]] = {}
     for one in Pause.objects.filter(step__application=application, ended_at__isnull=False):
@@ -298,7 +299,7 @@ def cut_off_moved(cut_off: CutOff, *, now: datetime) -> int:
         for step in under_way:
             assert step.opened_at is not None  # noqa: S101 - the table's constraint
             step.counts_from = _counts_from(application, step.opened_at)
-        _count_again(application, under_way)
+        count_again(application, under_way)
         log(
             "application.counted_again",
             application.code,
@@ -313,7 +314,7 @@ def cut_off_moved(cut_off: CutOff, *, now: datetime) -> int:
 
 
 @action
-def take(step: Step, *, by: Person, now: datetime) -> Step:
+def take_step(step: Step, *, by: Person, now: datetime) -> Step:
     """Take a step that is under way: from now on it is this person's. Taking it again is fine.
 
     Raises NotAllowed step.take.not_yours, step.take.conflict, Refused step.take.not_now,
@@ -331,7 +332,7 @@ def take(step: Step, *, by: Person, now: datetime) -> Step:
 
 
 @action
-def assign(step: Step, *, to: Person, by: Person, now: datetime) -> Step:
+def assign_step(step: Step, *, to: Person, by: Person, now: datetime) -> Step:
     """Give a step that is under way to somebody, or pass it on.
 
     Raises NotAllowed step.assign.not_operator, step.assign.not_yours (they have not the role),
@@ -345,7 +346,7 @@ def assign(step: Step, *, to: Person, by: Person, now: datetime) -> Step:
 
 
 @action
-def give_back(step: Step, *, by: Person, now: datetime) -> Step:
+def give_back_step(step: Step, *, by: Person, now: datetime) -> Step:
     """Let whoever has the role work on a step again.
 
     Raises NotAllowed step.give_back.not_yours, Refused step.give_back.not_now.

@@ -11,8 +11,8 @@ from django.db.models import (
     QuerySet,
 )
 
-from uzina.calls.models import Application, Award, SavedSection
-from uzina.calls.rules import clock, modes, sections, timeline
+from uzina.calls.models import Application, Award, Capacity, SavedSection
+from uzina.calls.rules import checks, clock, modes, sections, timeline
 from uzina.calls.rules.flows import APPLICATION, ApplicationState
 from uzina.people import queries as people_queries
 from uzina.people.models import Organisation, Person
@@ -83,10 +83,27 @@ def organisation_facts(organisation: Organisation) -> dict[str, Any]:
 
 
 def verdict_now(application: Application) -> modes.Verdict:
-    """Return what the rules say of an application with the facts of this moment."""
+    """Return what the rules say of an application with the facts of this moment.
+
+    What an operator let pass for this application counts as met.
+    """
     facts = organisation_facts(application.organisation)
     facts |= sections.asked_facts(answers_of(application))
-    return modes.qualify(facts, application.call.mode)
+    verdict = modes.qualify(facts, application.call.mode)
+    exemptions = [
+        checks.Exempt(one.rule, one.found, one.reason) for one in application.exemptions.all()
+    ]
+    return checks.with_exemptions(verdict, exemptions)
+
+
+def partitions_of(application: Application) -> list[str]:
+    """Return the partitions that the application's call gives hours on, at its cut-off."""
+    capacities = Capacity.objects.filter(call=application.call_id).order_by("pk")
+    return [
+        one.partition
+        for one in capacities
+        if one.partition and one.cut_off_id in {None, application.cut_off_id}
+    ]
 
 
 def working_days_left(due_at: datetime, now: datetime) -> int:

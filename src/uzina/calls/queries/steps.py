@@ -1,16 +1,48 @@
 """Steps: what is open, whose it is, what is late."""
 
-from django.db.models import QuerySet
+import functools
+import tomllib
+from datetime import datetime, timedelta
+from pathlib import Path
 
-from uzina.calls.models import Application, Call, CutOff, Step
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from uzina.calls.models import Application, Call, CutOff, Question, Step
+from uzina.calls.rules import assessments, clock
 from uzina.calls.rules.flows import ApplicationState
-from uzina.calls.rules.steps import STEP_ROLES, UNDER_WAY, StepKind, StepState
+from uzina.calls.rules.steps import (
+    LEVELS,
+    NOT_ESCALATED,
+    STEP_ROLES,
+    UNDER_WAY,
+    StepKind,
+    StepState,
+)
 from uzina.people.models import Person
+
+FACTORIES = Path(__file__).parent.parent / "factories.toml"
+
+
+@functools.cache
+def factories() -> assessments.Factories:
+    """Return the AI Factories of the shipped list."""
+    return assessments.read_factories(tomllib.loads(FACTORIES.read_text(encoding="utf-8")))
 
 
 def open_step(application: Application) -> Step | None:
     """Return the step that is under way: open, or paused. One query, none after applications()."""
     return next((one for one in application.steps.all() if one.state in UNDER_WAY), None)
+
+
+def step_under_way(application: Application) -> Step | None:
+    """Return the step that is under way as the database has it now. One query."""
+    found: Step | None = (
+        Step.objects.filter(application=application, state__in=UNDER_WAY)
+        .select_related("owner", "application__call", "application__cut_off")
+        .first()
+    )
+    return found
 
 
 def step_owner(step: Step) -> str:
@@ -40,3 +72,35 @@ def behind(call: Call, kind: StepKind, *, cut_off: CutOff | None) -> QuerySet[Ap
         pk__in=coming.values("application"),
         state__in=[ApplicationState.SUBMITTED, ApplicationState.ELIGIBLE],
     ).order_by("pk")
+
+
+def working_days_late(due_at: datetime | None, now: datetime) -> int:
+    """Return how many working days of the host's country something is late; 0 where it is not."""
+    if due_at is None:
+        return 0
+    site = settings.UZINA.site
+    return clock.working_days_late(now, due_at, country=site.country, zone=site.timezone)
+
+
+def to_be_escalated(now: datetime) -> QuerySet[Step]:
+    """Return the steps that are late and may have to be told of. An applicant's own lapse instead."""
+    return (
+        Step.objects.filter(state=StepState.OPEN, due_at__lte=now, escalation__lt=LEVELS)
+        .exclude(kind__in=NOT_ESCALATED)
+        .select_related("application")
+        .order_by("due_at", "pk")
+    )
+
+
+def to_be_watched(now: datetime) -> QuerySet[Question]:
+    """Return the open questions of which somebody may have to be reminded."""
+    soon = now + timedelta(days=2 * settings.UZINA.calls.remind_days + 14)
+    untold = Q(answer_by__lte=now, told_at__isnull=True)
+    unreminded = Q(answer_by__gt=now, answer_by__lte=soon, reminded_at__isnull=True)
+    return (
+        Question.objects.filter(
+            untold | unreminded, answered_at__isnull=True, closed_at__isnull=True
+        )
+        .select_related("step__application")
+        .order_by("pk")
+    )

@@ -47,6 +47,7 @@ APPLICATION: Flow[ApplicationState] = Flow(
         "redirect": Move(_A.SUBMITTED, _A.ELIGIBLE, to=_A.REDIRECTED),
         "join": Move(_A.ELIGIBLE, to=_A.ADMITTED),
         "uphold": Move(_A.DECLINED, to=_A.AWARDED),
+        "reinstate": Move(_A.DECLINED, to=_A.SUBMITTED),
         "withdraw": Move(_A.DRAFT, _A.SUBMITTED, _A.ELIGIBLE, to=_A.WITHDRAWN),
     },
 )

@@ -49,3 +49,72 @@ def declare_kinds() -> None:
         is_mandatory=True,
         example=EXAMPLE | {"award": AWARD, "answer_by": SOON, "path": "/awards/AWD-2AB3CD/"},
     )
+    declare(
+        "calls.joined",
+        title=_("An organisation is admitted to a consortium"),
+        is_mandatory=True,
+        example=EXAMPLE | {"reason": "…"},
+    )
+    declare_workflow()
+
+
+QUESTION = {"code": "QUE-2AB3CD", "text": "…", "answer": "…"}
+
+
+def declare_workflow() -> None:
+    """Make known what is written while an application is judged: each of them has a deadline."""
+    asked = EXAMPLE | {
+        "question": QUESTION,
+        "answer_by": SOON,
+        "path": "/applications/APP-2AB3CD/questions/QUE-2AB3CD/",
+    }
+    declare(
+        "calls.question", title=_("A question to the applicant"), is_mandatory=True, example=asked
+    )
+    declare(
+        "calls.question_closed",
+        title=_("A question is closed without an answer"),
+        is_mandatory=True,
+        example=asked,
+    )
+    declare(
+        "calls.answered",
+        title=_("The applicant answered a question"),
+        is_mandatory=False,
+        example=asked,
+    )
+    declare(
+        "calls.no_answer",
+        title=_("An applicant did not answer in time"),
+        is_mandatory=True,
+        example=asked,
+    )
+    declare(
+        "calls.step_late",
+        title=_("A step is late"),
+        is_mandatory=True,
+        example=EXAMPLE | {"step": "Technical assessment", "owner": "", "level": 1, "days": 1},
+    )
+    declare(
+        "calls.step_given",
+        title=_("A step is given to you"),
+        is_mandatory=False,
+        example=EXAMPLE | {"step": "Technical assessment", "count": 1},
+    )
+    declare(
+        "calls.redirected",
+        title=_("An application is sent on"),
+        is_mandatory=True,
+        example=EXAMPLE
+        | {
+            "redirect": {"reason": "…", "to_factory": ""},
+            "draft": {"code": "APP-3CD4EF", "call": {"title": "Fast Lane"}},
+            "missing": ["The work"],
+        },
+    )
+    declare(
+        "calls.reinstated",
+        title=_("An application goes on after all"),
+        is_mandatory=True,
+        example=EXAMPLE | {"reasons": ["…"]},
+    )
