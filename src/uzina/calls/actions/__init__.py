@@ -8,8 +8,9 @@ from uzina.calls.actions.amendments import (
     refuse_amendment,
     withdraw_amendment,
 )
-from uzina.calls.actions.applications import save_section, start, submit, withdraw
+from uzina.calls.actions.applications import start, submit, withdraw
 from uzina.calls.actions.assessments import assess
+from uzina.calls.actions.drafts import attach, clone, detach, import_draft, save_section, share, unshare
 from uzina.calls.actions.awards import accept, lapse, offer_next, refuse
 from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
 from uzina.calls.actions.challenges import (
@@ -49,6 +50,12 @@ __all__ = [
     "ask_amendment",
     "assess",
     "assign_step",
+    "unshare",
+    "share",
+    "import_draft",
+    "detach",
+    "clone",
+    "attach",
     "choose_entry",
     "confirm",
     "create_call",

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from uzina.calls import access, queries
-from uzina.calls.actions import steps
+from uzina.calls.actions import aid, obligations, steps
 from uzina.calls.models import Application, Award, Call, Capacity, Decision
+from uzina.calls.rules import aid as aid_rules
 from uzina.calls.rules import awards, clock, modes
 from uzina.calls.rules.flows import APPLICATION, AWARD, AwardState
 from uzina.calls.rules.steps import StepKind
@@ -89,13 +90,18 @@ def offer(
     application.save(update_fields=["state", "ended_at", "reserve_at"])
     _decide(application, "award", rule, inputs, now)
     steps.finish(application, StepKind.DECISION, outcome="award", by=None, now=now)
+    mode = application.call.mode
+    value = aid_rules.value_eur_cents(mode, gpu_ms)
     award = Award.objects.create(
         application=application,
         capacity=capacity,
         gpu_ms=gpu_ms,
+        value_eur_cents=value,
+        aid_eur_cents=aid_rules.aid_eur_cents(mode.aid_basis, value),
+        aid_basis=mode.aid_basis,
         months=application.months or max(application.call.mode.durations_months),
         offered_at=now,
-        answer_by=now + timedelta(days=application.call.mode.answer_days),
+        answer_by=now + timedelta(days=mode.answer_days),
     )
     log(
         "application.awarded",
@@ -176,8 +182,10 @@ def _check_own(award: Award, by: Person, verb: str) -> None:
 def accept(award: Award, *, by: Person, now: datetime) -> Award:
     """Turn an award into a project with an allocation, from this moment on.
 
+    Its final report is due from then on, and what it is worth is entered as aid where it is aid.
     Accepting it again returns the same award. Raises NotAllowed award.accept.not_yours, Refused
-    award.accept.too_late, award.accept.not_now, and what the ledger refuses.
+    award.accept.too_late, award.accept.not_now, award.accept.de_minimis_ceiling, and what the
+    ledger refuses.
     """
     award = _locked(award)
     _check_own(award, by, "accept")
@@ -187,6 +195,17 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
     awards.check_answer(award.answer_by, now)
 
     application = award.application
+    aid.grant_aid(
+        application.organisation,
+        about=award.code,
+        title=application.title,
+        basis=award.aid_basis,
+        value_eur_cents=award.value_eur_cents,
+        aid_eur_cents=award.aid_eur_cents,
+        verb="accept",
+        by=by,
+        now=now,
+    )
     award.state, award.answered_at = state, now
     award.starts_at, award.ends_at = now, clock.after_months(now, award.months)
     award.project = people.open_project(
@@ -211,6 +230,7 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         now=now,
     )
     award.save()
+    obligations.owe_final_report(award, now=now)
     steps.finish(application, StepKind.ACCEPTANCE, outcome="accepted", by=by, now=now)
     steps.stop(application, now=now)
     log(

@@ -8,10 +8,14 @@ from django.db.models import F, Q
 
 from uzina.calls.models.applications import Application
 from uzina.calls.models.calls import Capacity
+from uzina.calls.rules.amendments import AmendmentKind
 from uzina.calls.rules.clock import after_months
 from uzina.calls.rules.flows import AmendmentState, AwardState, ObligationState
+from uzina.calls.rules.obligations import ObligationKind
 from uzina.core.fields import CodeField, StateField
+from uzina.people import queries as people_queries
 from uzina.people.models import Organisation, Person
+from uzina.people.rules import RoleKind
 
 
 class AwardQuerySet(models.QuerySet["Award"]):
@@ -21,6 +25,18 @@ class AwardQuerySet(models.QuerySet["Award"]):
         """Keep the awards of the applications that person may see."""
         applications = Application.objects.visible_to(person)
         return self.filter(application__in=applications.values("pk"))
+
+    def followed_by(self, person: Person) -> "AwardQuerySet":
+        """Keep the accepted awards whose life after acceptance the person may see.
+
+        Operators and auditors see all, everybody else those of their projects: whoever leads a
+        project now need not be who applied.
+        """
+        accepted = self.filter(state=AwardState.ACCEPTED)
+        if person.has_role(RoleKind.OPERATOR, RoleKind.AUDITOR):
+            return accepted
+        projects = people_queries.projects_of(person).order_by().values("pk")
+        return accepted.filter(project__in=projects)
 
 
 class Award(models.Model):
@@ -96,10 +112,19 @@ class Award(models.Model):
         return self.ends_at + timedelta(days=self.application.call.mode.data_days)
 
 
+class AmendmentQuerySet(models.QuerySet["Amendment"]):
+    """Amendments."""
+
+    def visible_to(self, person: Person) -> "AmendmentQuerySet":
+        """Keep the amendments of the awards whose life the person may see."""
+        return self.filter(award__in=Award.objects.followed_by(person).values("pk"))
+
+
 class Amendment(models.Model):
     """A change of an award that was asked for, with its reason, and what became of it.
 
-    facts  what is asked: {"ends_at": ...}, {"gpu_ms": ...}, {"organisation": ...}, {"lead": ...}
+    kind   a rules.amendments.AmendmentKind
+    facts  what is asked: {"months": 3}, {"gpu_ms": ...}, {"organisation": ...}, {"lead": ...}
     """
 
     code = CodeField("AMD")
@@ -114,6 +139,8 @@ class Amendment(models.Model):
     decided_at = models.DateTimeField(null=True)
     decided_reason = models.TextField(max_length=4000, blank=True)
 
+    objects: ClassVar[Any] = AmendmentQuerySet.as_manager()
+
     class Meta:
         ordering = ["pk"]
         constraints = [
@@ -127,11 +154,26 @@ class Amendment(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    @property
+    def kind_label(self) -> str:
+        """The kind in words."""
+        return AmendmentKind(self.kind).label
+
+
+class ObligationQuerySet(models.QuerySet["Obligation"]):
+    """Obligations."""
+
+    def visible_to(self, person: Person) -> "ObligationQuerySet":
+        """Keep the obligations of the awards whose life the person may see."""
+        return self.filter(award__in=Award.objects.followed_by(person).values("pk"))
+
 
 class Obligation(models.Model):
     """What an award's holder owes, by when: an interim or a final report.
 
-    told  how many reminders went out
+    kind  a rules.obligations.ObligationKind
+    told  how many of the reminders are behind it
+    note  why it was sent back
     """
 
     award = models.ForeignKey(Award, on_delete=models.PROTECT, related_name="obligations")
@@ -143,8 +185,10 @@ class Obligation(models.Model):
     accepted_at = models.DateTimeField(null=True)
     note = models.TextField(max_length=4000, blank=True)
 
+    objects: ClassVar[Any] = ObligationQuerySet.as_manager()
+
     class Meta:
-        ordering = ["due_at"]
+        ordering = ["due_at", "pk"]
         constraints = [
             models.UniqueConstraint(fields=["award", "kind"], name="obligation_once_per_kind")
         ]
@@ -152,11 +196,27 @@ class Obligation(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} of {self.award}"
 
+    @property
+    def kind_label(self) -> str:
+        """The kind in words."""
+        return ObligationKind(self.kind).label
+
+
+class AidQuerySet(models.QuerySet["Aid"]):
+    """State aid."""
+
+    def visible_to(self, person: Person) -> "AidQuerySet":
+        """Keep what person may see: all for operators and auditors, else one's organisations'."""
+        if person.has_role(RoleKind.OPERATOR, RoleKind.AUDITOR):
+            return self
+        own = people_queries.organisations_of(person).order_by().values("pk")
+        return self.filter(organisation__in=own)
+
 
 class Aid(models.Model):
     """State aid that an undertaking got: by an award, by a service, or declared by itself.
 
-    about         code of the award or service; empty for what was declared
+    about         code of the award, amendment or service; empty for what was declared
     member_state  ISO 3166-1 alpha-2: who gave it
     granted_on    the day on which the legal right arose
     """
@@ -173,6 +233,8 @@ class Aid(models.Model):
     noted_by = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="+", null=True)
     noted_at = models.DateTimeField()
     voided_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[Any] = AidQuerySet.as_manager()
 
     class Meta:
         ordering = ["granted_on", "pk"]

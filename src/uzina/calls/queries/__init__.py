@@ -84,8 +84,25 @@ from uzina.calls.queries.steps import (
     to_be_watched,
     working_days_late,
 )
+from uzina.calls.queries.documents import attached, attached_slugs
+from uzina.calls.queries.sections import (
+    asked_section,
+    asked_sections,
+    offer,
+    terms_file,
+    terms_of,
+    terms_version,
+)
 
 __all__ = [
+    "terms_version",
+    "terms_of",
+    "terms_file",
+    "offer",
+    "attached_slugs",
+    "attached",
+    "asked_sections",
+    "asked_section",
     "Place",
     "Version",
     "amendments_of",

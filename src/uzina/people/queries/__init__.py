@@ -29,7 +29,9 @@ from uzina.people.queries.persons import (
 )
 from uzina.people.queries.projects import (
     fellows_of,
+    leads_of,
     members_of,
+    organisations_of_project,
     people_in,
     project,
     projects_by_id,
@@ -41,6 +43,7 @@ __all__ = [
     "fellows_of",
     "held_batches",
     "is_affiliated",
+    "leads_of",
     "linked_names",
     "members_of",
     "messages_about",
@@ -48,6 +51,7 @@ __all__ = [
     "names_and_links",
     "organisations_by_person",
     "organisations_of",
+    "organisations_of_project",
     "people_by_ids",
     "people_in",
     "people_with_role",

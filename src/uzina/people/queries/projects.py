@@ -2,10 +2,13 @@
 
 from collections.abc import Collection
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from uzina.people import rules
 from uzina.people.models import (
+    Affiliation,
     Membership,
+    Organisation,
     Person,
     Project,
 )
@@ -23,6 +26,21 @@ def members_of(project: Project) -> QuerySet[Membership]:
         .select_related("person")
         .order_by("kind", "person__name")
     )
+
+
+def leads_of(project: Project) -> list[Person]:
+    """Return who leads the project. One query."""
+    leads = members_of(project).filter(kind=rules.MembershipKind.LEAD)
+    return [member.person for member in leads]
+
+
+def organisations_of_project(project: Project) -> QuerySet[Organisation]:
+    """Return the organisations that the project's members belong to, and its own."""
+    members = Membership.objects.filter(project=project).values("person")
+    theirs = Affiliation.objects.filter(person__in=members).values("organisation")
+    return Organisation.objects.filter(  # type: ignore[no-any-return]
+        Q(pk__in=theirs) | Q(pk=project.organisation_id)
+    ).order_by("name")
 
 
 def people_in(projects: Collection[int]) -> QuerySet[Person]:
