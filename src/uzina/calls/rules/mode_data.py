@@ -68,17 +68,26 @@ def resolve(
     """
     data: dict[str, Any] = {key: _jsonable(value) for key, value in raw.items()}
     if isinstance(data.get("rules"), list):
-        data["rules"] = [_resolved(row, groups, shared) for row in data["rules"]]
+        data["rules"] = [
+            _resolved(row, data.get("sources"), groups, shared) for row in data["rules"]
+        ]
     return data
 
 
 def _resolved(
-    row: Any, groups: Mapping[str, Sequence[str]], shared: Mapping[str, Mapping[str, Any]]
+    row: Any,
+    sources: Any,
+    groups: Mapping[str, Sequence[str]],
+    shared: Mapping[str, Mapping[str, Any]],
 ) -> Any:
     if not isinstance(row, dict):
         return row
     if isinstance(row.get("use"), str) and row["use"] in shared:
         row = {**shared[row["use"]], **{key: one for key, one in row.items() if key != "use"}}
+        named = sources if isinstance(sources, dict) else {}
+        for key in row.pop("source_of", ()):
+            if key in named:
+                row.setdefault("source", named[key])
     if isinstance(row.get("allowed"), list):
         row["allowed"] = [
             code
