@@ -10,7 +10,13 @@ from uzina.calls.actions.amendments import (
 )
 from uzina.calls.actions.applications import start, submit, withdraw
 from uzina.calls.actions.assessments import assess
-from uzina.calls.actions.drafts import attach, clone, detach, import_draft, save_section, share, unshare
+from uzina.calls.actions.assignments import (
+    adopt_assignment,
+    assign_review,
+    plan_assignment,
+    replace_review,
+    unassign_review,
+)
 from uzina.calls.actions.awards import accept, lapse, offer_next, refuse
 from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
 from uzina.calls.actions.challenges import (
@@ -20,12 +26,47 @@ from uzina.calls.actions.challenges import (
     set_challenge,
 )
 from uzina.calls.actions.checks import confirm, exempt, reject
+from uzina.calls.actions.conflicts import (
+    declare_conflict,
+    note_conflict,
+    screen,
+    screen_call,
+    screen_person,
+)
+from uzina.calls.actions.documents import attach, delete_file, detach, received
+from uzina.calls.actions.drafts import carry_over, clone, import_draft, save_section, share, unshare
 from uzina.calls.actions.entries import choose_entry, score_entry, send_entry
 from uzina.calls.actions.escalations import escalate
 from uzina.calls.actions.interest import admit_interest, decline_interest
 from uzina.calls.actions.obligations import accept_report, end, remind, return_report, submit_report
 from uzina.calls.actions.questions import answer_question, ask, end_waiting, watch_question
 from uzina.calls.actions.redirects import redirect
+from uzina.calls.actions.replies import (
+    end_reply,
+    reply,
+    waive_reply,
+)
+from uzina.calls.actions.reviewers import (
+    CoAuthor,
+    Past,
+    Profile,
+    change_profile,
+    leave_out,
+    make_reviewer,
+    rest_reviewer,
+    take_in,
+    wake_reviewer,
+)
+from uzina.calls.actions.reviews import (
+    accept_review,
+    bid,
+    close_peer_review,
+    finish_peer_review,
+    refuse_review,
+    remind_reviewer,
+    save_review,
+    submit_review,
+)
 from uzina.calls.actions.steps import (
     assign_step,
     cut_off_moved,
@@ -39,9 +80,14 @@ __all__ = [
     "CallFacts",
     "CapacityFacts",
     "ChallengeFacts",
+    "CoAuthor",
+    "Past",
+    "Profile",
     "accept",
     "accept_report",
+    "accept_review",
     "admit_interest",
+    "adopt_assignment",
     "amend",
     "answer_question",
     "approve_amendment",
@@ -49,46 +95,74 @@ __all__ = [
     "ask",
     "ask_amendment",
     "assess",
+    "assign_review",
     "assign_step",
-    "unshare",
-    "share",
-    "import_draft",
-    "detach",
-    "clone",
     "attach",
+    "bid",
+    "carry_over",
+    "change_profile",
     "choose_entry",
+    "clone",
+    "close_peer_review",
     "confirm",
     "create_call",
     "cut_off_moved",
     "declare_aid",
+    "declare_conflict",
     "decline_interest",
+    "delete_file",
+    "detach",
     "end",
+    "end_reply",
     "end_waiting",
     "escalate",
     "exempt",
     "finish_batch",
+    "finish_peer_review",
     "give_back_step",
     "grant_aid",
+    "import_draft",
     "lapse",
+    "leave_out",
+    "make_reviewer",
+    "note_conflict",
     "offer_next",
+    "plan_assignment",
     "publish",
+    "received",
     "redirect",
     "refuse",
     "refuse_amendment",
+    "refuse_review",
     "reject",
     "release_prizes",
     "remind",
+    "remind_reviewer",
+    "replace_review",
+    "reply",
+    "rest_reviewer",
     "return_report",
     "reveal",
+    "save_review",
     "save_section",
     "score_entry",
+    "screen",
+    "screen_call",
+    "screen_person",
     "send_entry",
     "set_challenge",
+    "share",
     "start",
     "submit",
     "submit_report",
+    "submit_review",
+    "take_in",
     "take_step",
+    "unassign_review",
+    "unshare",
     "void_aid",
+    "waive_reply",
+    "wake_reviewer",
     "watch_question",
     "withdraw",
     "withdraw_amendment",
