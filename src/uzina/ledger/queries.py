@@ -83,6 +83,12 @@ def months(allocations: Collection[Allocation], *, zone: ZoneInfo) -> list[Month
     ]
 
 
+def funded(accounts: Collection[int]) -> dict[int, int]:
+    """Return what funders put into each of the accounts that calls grant from. One query."""
+    rows = Posting.objects.filter(account__in=accounts, transfer__kind=rules.TransferKind.FUND)
+    return dict(rows.order_by().values_list("account").annotate(Sum("amount")))
+
+
 @dataclass(frozen=True)
 class ProjectHours:
     """What a project may still use now: free and set aside, of its open allocations."""
