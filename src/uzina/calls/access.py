@@ -35,10 +35,8 @@ def may_assess(person: Person) -> bool:
 
 
 def has_conflict(person: Person, application: Application) -> bool:
-    """Tell whether the person has an interest in the application: own, or own organisation's."""
-    return application.applicant_id == person.pk or people_queries.is_affiliated(
-        person, application.organisation
-    )
+    """Tell whether the person has an interest in the application: theirs, found or declared."""
+    return queries.has_conflict(person, application)
 
 
 def may_answer(person: Person, award: Award) -> bool:

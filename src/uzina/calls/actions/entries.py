@@ -33,7 +33,7 @@ def send_entry(
     entry.send.over, entry.send.same, entry.send.too_often, and what rules.challenges.read_entry
     raises; whatever is raised, nothing is kept.
     """
-    if not access.may_enter(by, application):
+    if not access.may_edit(by, application):
         raise NotAllowed(
             "entry.send.not_yours",
             _("Only those who applied can send entries of {application}."),
@@ -188,7 +188,7 @@ def choose_entry(entry: Entry, *, by: Person, now: datetime) -> Entry:
     entry.choose.closed, entry.choose.late, entry.choose.not_scored.
     """
     entry = _locked(entry)
-    if not access.may_enter(by, entry.application):
+    if not access.may_edit(by, entry.application):
         raise NotAllowed("entry.choose.not_yours", _("Only those who applied can choose."))
     challenge = Challenge.objects.get(call=entry.application.call_id)
     if entry.is_late or now >= challenge.closes_at:

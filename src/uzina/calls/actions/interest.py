@@ -5,7 +5,7 @@ from datetime import datetime
 from uzina.calls import access
 from uzina.calls.actions import awards as award_actions
 from uzina.calls.actions import steps
-from uzina.calls.models import Application, Call, Decision
+from uzina.calls.models import Application, Call, Decision, conflicted
 from uzina.calls.rules.flows import APPLICATION
 from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
@@ -102,7 +102,7 @@ def _locked(application: Application, by: Person, reason: str) -> Application:
             "interest.decide.not_yours",
             _("Only an operator or the panel of the call can decide this."),
         )
-    if access.has_conflict(by, application):
+    if Application.objects.filter(conflicted(by), pk=application.pk).exists():
         raise NotAllowed(
             "interest.decide.conflict",
             _("You have an interest in {application}. Leave it to a colleague."),

@@ -1,9 +1,25 @@
-"""The API of modes, calls, applications, assessments and awards."""
+"""The API of modes, calls, applications, how they are judged, and awards."""
 
 from ninja import Router
 
-from uzina.calls.api import applications, assessments, awards, calls, modes
+from uzina.calls.api import (
+    applications,
+    assessments,
+    awards,
+    calls,
+    challenges,
+    interest,
+    modes,
+)
 
 router = Router(tags=["calls"])
-for part in (modes, calls, applications, assessments, awards):
+for part in (
+    modes,
+    calls,
+    applications,
+    assessments,
+    awards,
+    challenges,
+    interest,
+):
     router.add_router("", part.router)

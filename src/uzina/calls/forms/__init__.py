@@ -9,8 +9,26 @@ from uzina.calls.forms.assessments import (
 from uzina.calls.forms.calls import (
     CallForm,
 )
+from uzina.calls.forms.challenges import (
+    ChallengeForm,
+    EntryForm,
+    InterestForm,
+)
 from uzina.calls.forms.qualify import (
     QualifyForm,
+)
+from uzina.calls.forms.reviewers import (
+    NewReviewerForm,
+    ProfileForm,
+    profile_initial,
+)
+from uzina.calls.forms.reviews import (
+    ChooseReviewerForm,
+    PlanForm,
+    ReasonForm,
+    ReplyForm,
+    ReviewForm,
+    review_initial,
 )
 from uzina.calls.forms.sections import (
     SectionForm,
@@ -23,9 +41,21 @@ from uzina.calls.forms.shared import (
 __all__ = [
     "AssessmentForm",
     "CallForm",
+    "ChallengeForm",
+    "ChooseReviewerForm",
+    "EntryForm",
+    "InterestForm",
+    "NewReviewerForm",
+    "PlanForm",
+    "ProfileForm",
     "QualifyForm",
+    "ReasonForm",
+    "ReplyForm",
+    "ReviewForm",
     "SectionForm",
     "StartForm",
     "country_choices",
     "language",
+    "profile_initial",
+    "review_initial",
 ]

@@ -13,24 +13,25 @@ def interests(call: Call, person: Person) -> QuerySet[Application]:
 
     Whoever decides does not see those in which they have an interest.
     """
-    rows = (
+    return _seen_by(
+        person,
         Application.objects.filter(call=call, submitted_at__isnull=False)
         .exclude(state=ApplicationState.WITHDRAWN)
-        .select_related("organisation", "applicant", "decision", "call")
-        .order_by("submitted_at", "pk")
+        .order_by("submitted_at", "pk"),
     )
+
+
+def members(call: Call, person: Person) -> QuerySet[Application]:
+    """Return the applications whose organisations were admitted, oldest first. One query."""
+    admitted = Application.objects.filter(call=call, state=ApplicationState.ADMITTED)
+    return _seen_by(person, admitted.order_by("ended_at", "pk"))
+
+
+def _seen_by(person: Person, rows: QuerySet[Application]) -> QuerySet[Application]:
+    rows = rows.select_related("organisation", "applicant", "decision", "call")
     if person.has_role(RoleKind.OPERATOR, RoleKind.AUDITOR):
         return rows
     return rows.exclude(conflicted(person))
-
-
-def members(call: Call) -> QuerySet[Application]:
-    """Return the applications whose organisations were admitted, oldest first. One query."""
-    return (
-        Application.objects.filter(call=call, state=ApplicationState.ADMITTED)
-        .select_related("organisation", "applicant", "decision")
-        .order_by("ended_at", "pk")
-    )
 
 
 def has_seat(person: Person, call: Call) -> bool:

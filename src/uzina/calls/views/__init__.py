@@ -22,6 +22,15 @@ from uzina.calls.views.calls import (
     call_publish,
     calls,
 )
+from uzina.calls.views.challenges import (
+    challenge,
+    challenge_release,
+    challenge_reveal,
+    entries,
+    entry_choose,
+    leaderboard,
+)
+from uzina.calls.views.interest import interest, interests, members, members_csv
 from uzina.calls.views.qualify import (
     qualify,
 )
@@ -44,7 +53,17 @@ __all__ = [
     "call_new",
     "call_publish",
     "calls",
+    "challenge",
+    "challenge_release",
+    "challenge_reveal",
     "check",
+    "entries",
+    "entry_choose",
+    "interest",
+    "interests",
+    "leaderboard",
+    "members",
+    "members_csv",
     "qualify",
     "section",
     "withdraw",
