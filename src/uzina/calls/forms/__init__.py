@@ -1,5 +1,7 @@
 """Forms of calls. They parse and show again; the rules say what is wrong."""
 
+from uzina.calls.forms.aid import AidForm
+from uzina.calls.forms.amendments import AmendmentForm, ReasonForm
 from uzina.calls.forms.applications import (
     StartForm,
 )
@@ -25,9 +27,9 @@ from uzina.calls.forms.reviewers import (
 from uzina.calls.forms.reviews import (
     ChooseReviewerForm,
     PlanForm,
-    ReasonForm,
     ReplyForm,
     ReviewForm,
+    WhyForm,
     review_initial,
 )
 from uzina.calls.forms.sections import (
@@ -39,6 +41,8 @@ from uzina.calls.forms.shared import (
 )
 
 __all__ = [
+    "AidForm",
+    "AmendmentForm",
     "AssessmentForm",
     "CallForm",
     "ChallengeForm",
@@ -54,6 +58,7 @@ __all__ = [
     "ReviewForm",
     "SectionForm",
     "StartForm",
+    "WhyForm",
     "country_choices",
     "language",
     "profile_initial",

@@ -154,10 +154,16 @@ def _named(answers: dict[str, Any]) -> tuple[list[conflicts.Somebody], list[conf
     return people, bodies
 
 
-def names_in(application: Application) -> list[str]:
-    """Return everything by which an application could be known: people, bodies, addresses."""
-    work = works(Application.objects.filter(pk=application.pk))[0]
-    names = {text for one in work.people for text in (one.name, one.email, one.orcid)}
-    for body in work.bodies:
-        names |= {body.name, " ".join(conflicts.without_form(body.name))}
-    return sorted(one for one in names if one.strip())
+def names_in(applications: Collection[Application]) -> dict[str, list[str]]:
+    """Return everything by which applications could be known, by code: people, bodies, addresses.
+
+    Five queries for any number of them.
+    """
+    rows = Application.objects.filter(pk__in=[one.pk for one in applications])
+    found = {}
+    for work in works(rows):
+        names = {text for one in work.people for text in (one.name, one.email, one.orcid)}
+        for body in work.bodies:
+            names |= {body.name, " ".join(conflicts.without_form(body.name))}
+        found[work.code] = sorted(one for one in names if one.strip())
+    return found

@@ -160,12 +160,17 @@ class Found:
     detail: str
 
 
+def without_form(name: str) -> list[str]:
+    """Return the words of a body's name, plain, without its legal form."""
+    dotless = re.sub(r"(?<=\w)\.(?=\w)|\.(?=\s|$)", "", name)
+    words = plain(dotless).split()
+    return [one for one in words if one not in LEGAL_FORMS] or words
+
+
 @lru_cache(maxsize=100_000)
 def body_key(name: str) -> str:
     """Return the name of a body without legal form, marks, case and the order of its words."""
-    dotless = re.sub(r"(?<=\w)\.(?=\w)|\.(?=\s|$)", "", name)
-    words = plain(dotless).split()
-    return " ".join(sorted(one for one in words if one not in LEGAL_FORMS)) or " ".join(words)
+    return " ".join(sorted(without_form(name)))
 
 
 def is_same_body(one: Body, other: Body) -> bool:

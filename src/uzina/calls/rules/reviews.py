@@ -25,8 +25,13 @@ REMIND_BEFORE = timedelta(days=3)
 FIVE = {1: _("Poor"), 2: _("Fair"), 3: _("Good"), 4: _("Very good"), 5: _("Excellent")}
 """What the scores of the usual scale say."""
 
-HIDDEN_SECTIONS = frozenset({"team", "principal_investigator", "organisation", "declarations"})
-HIDDEN_KINDS = frozenset({"email", "url", "country"})
+PRIVATE_SECTIONS = frozenset({"principal_investigator", "date_of_birth", "declarations"})
+"""What no reviewer needs, blind or not."""
+
+HIDDEN_SECTIONS = PRIVATE_SECTIONS | {"team", "interest"}
+HIDDEN_KINDS = frozenset({"email", "url", "phone", "country"})
+"""What a reviewer sees nothing of where applicants are not named."""
+
 MASK = "▇▇▇"
 
 
