@@ -227,7 +227,7 @@ def _open_next(application: Application, *, now: datetime) -> Step | None:
 
 def _counts_from(application: Application, at: datetime) -> datetime:
     """The clock of what is judged together starts when all are there: at the cut-off."""
-    if application.call.mode.order == "ranked" and application.cut_off is not None:
+    if application.cut_off is not None:
         return max(at, application.cut_off.closes_at)
     return at
 

@@ -13,7 +13,7 @@ from uzina.calls import actions, queries
 from uzina.calls.api.modes import VerdictOut, verdict_out
 from uzina.calls.api.shared import Code, Cursor, Slug
 from uzina.calls.models import Application, Award, Call
-from uzina.calls.rules import modes, sections, timeline
+from uzina.calls.rules import modes, sections
 from uzina.calls.rules.flows import ApplicationState
 from uzina.core.http import told
 from uzina.core.inputs import Count
@@ -40,7 +40,11 @@ class ChoiceOut(Schema):
 
 
 class FieldOut(Schema):
-    """One question: kind is line, text, yes_no, tick, choice, whole, email, country or rows."""
+    """One question. kind says how it is answered: rows are lists of objects, choices are lists,
+    terms is the version accepted, the others are one value.
+
+    allowed  the numbers that may be asked, where the call offers only some
+    """
 
     name: str
     kind: str
@@ -48,6 +52,7 @@ class FieldOut(Schema):
     hint: str
     is_needed: bool
     choices: list[ChoiceOut]
+    allowed: list[int]
     columns: list["FieldOut"]
 
 
@@ -65,20 +70,29 @@ class SectionOut(Schema):
 
 
 class EntryOut(Schema):
-    """One step of the timeline."""
+    """One step of the timeline; is_now: it is under way."""
 
     title: str
     at: datetime | None
     is_done: bool
+    is_now: bool
     text: str
 
 
 class NextOut(Schema):
-    """What happens next, by when, and whether it is the applicant's move."""
+    """What happens next, by when, and whether it is the applicant's move.
+
+    verb: submit, answer, reply, decide, appeal, draft, export, apply, or empty; target: the code of
+    what it is done with. days_left: working days; null where there is no deadline or it is over.
+    """
 
     text: str
     at: datetime | None
     is_yours: bool
+    verb: str
+    target: str
+    days_left: int | None
+    is_late: bool
 
 
 class AssessmentOut(Schema):
@@ -131,11 +145,6 @@ class ApplicationOut(ApplicationSummaryOut):
     timeline: list[EntryOut]
 
 
-def _next(application: Application) -> NextOut:
-    coming = timeline.next_step(queries.story(application))
-    return NextOut(text=gettext(coming.text), at=coming.at, is_yours=coming.is_yours)
-
-
 def summary_out(application: Application, request: SignedIn, own: Container[int]) -> dict[str, Any]:
     """Return what a list shows of an application."""
     award: Award | None = getattr(application, "award", None)
@@ -150,7 +159,7 @@ def summary_out(application: Application, request: SignedIn, own: Container[int]
         "submitted_at": application.submitted_at,
         "due_at": application.due_at,
         "award": award.code if award else None,
-        "next": _next(application),
+        "next": queries.next_shown(queries.story(application), now()),
         "allowed": queries.verbs(application, request.user, own),
     }
 
@@ -163,16 +172,17 @@ def _field_out(field: sections.Field) -> FieldOut:
         hint=gettext(field.hint) if field.hint else "",
         is_needed=bool(field.missing),
         choices=[ChoiceOut(value=value, label=gettext(label)) for value, label in field.choices],
+        allowed=list(field.allowed),
         columns=[_field_out(column) for column in field.columns],
     )
 
 
-def _section_out(slug: str, saved: Any) -> SectionOut:
-    section = sections.ALL[slug]
+def section_out(section: sections.Section, saved: Any) -> SectionOut:
+    """Return a section as its call asks it, with what is saved of it."""
     answers = saved.answers if saved else {}
     problems = sections.missing(section, answers)
     return SectionOut(
-        slug=slug,
+        slug=section.slug,
         title=gettext(section.title),
         fields=[_field_out(field) for field in section.fields],
         version=saved.version if saved else 0,
@@ -201,7 +211,10 @@ def application_out(application: Application, request: SignedIn) -> ApplicationO
         months=application.months,
         gpu_ms=application.gpu_ms,
         is_reserve=application.reserve_at is not None,
-        sections=[_section_out(slug, saved.get(slug)) for slug in application.call.mode.sections],
+        sections=[
+            section_out(section, saved.get(section.slug))
+            for section in queries.asked_sections(application)
+        ],
         verdict=_kept_verdict(application),
         assessment=AssessmentOut.from_orm(application.assessment)
         if hasattr(application, "assessment")
@@ -209,15 +222,7 @@ def application_out(application: Application, request: SignedIn) -> ApplicationO
         decision=DecisionOut.from_orm(application.decision)
         if hasattr(application, "decision")
         else None,
-        timeline=[
-            EntryOut(
-                title=gettext(one.title),
-                at=one.at,
-                is_done=one.is_done,
-                text=gettext(one.text) if one.text else "",
-            )
-            for one in timeline.entries(queries.story(application))
-        ],
+        timeline=[EntryOut(**one) for one in queries.entries_shown(queries.story(application))],
     )
 
 
@@ -275,15 +280,16 @@ class SectionIn(Schema):
 @router.put("/applications/{code}/sections/{section}", response=SectionOut)
 def save_section(request: SignedIn, code: Code, section: Slug, asked: SectionIn) -> SectionOut:
     """Save one step of a draft, complete or not. `problems` says what is still missing."""
+    application = visible_application(request, code)
     saved = actions.save_section(
-        visible_application(request, code),
+        application,
         section=section,
         answers=asked.answers,
         version=asked.version,
         by=request.user,
         now=now(),
     )
-    return _section_out(section, saved)
+    return section_out(queries.asked_section(application, section), saved)
 
 
 @router.post("/applications/{code}/submit", response=ApplicationOut)

@@ -11,8 +11,9 @@ from django.db.models import (
     QuerySet,
 )
 
-from uzina.calls.models import Application, Award, Capacity, SavedSection
-from uzina.calls.rules import checks, clock, modes, sections, timeline
+from uzina.calls.models import Application, Capacity, SavedSection, Step
+from uzina.calls.queries.sections import offer
+from uzina.calls.rules import checks, clock, modes, sections
 from uzina.calls.rules.flows import APPLICATION, ApplicationState
 from uzina.people import queries as people_queries
 from uzina.people.models import Organisation, Person
@@ -25,10 +26,23 @@ def applications() -> QuerySet[Application]:
     """Return all applications with what their pages show, newest first; narrow it further."""
     return (  # type: ignore[no-any-return]
         Application.objects.select_related(
-            "call", "organisation", "applicant", "assessment", "decision", "award__project"
+            "call",
+            "organisation",
+            "applicant",
+            "assessment",
+            "decision",
+            "award__project",
+            "redirect__to_application__call",
+            "reply",
+            "appeal",
         )
         .prefetch_related(
-            Prefetch("sections", SavedSection.objects.order_by("pk")), "call__cut_offs"
+            Prefetch("sections", SavedSection.objects.order_by("pk")),
+            "call__cut_offs",
+            Prefetch(
+                "steps",
+                Step.objects.order_by("position").prefetch_related("pauses", "questions"),
+            ),
         )
         .order_by("-pk")
     )
@@ -88,7 +102,7 @@ def verdict_now(application: Application) -> modes.Verdict:
     What an operator let pass for this application counts as met.
     """
     facts = organisation_facts(application.organisation)
-    facts |= sections.asked_facts(answers_of(application))
+    facts |= sections.asked_facts(answers_of(application), offer(application.call))
     verdict = modes.qualify(facts, application.call.mode)
     exemptions = [
         checks.Exempt(one.rule, one.found, one.reason) for one in application.exemptions.all()
@@ -117,28 +131,6 @@ def may_apply_for(person: Person) -> QuerySet[Organisation]:
     return people_queries.organisations_of(person)
 
 
-def story(application: Application) -> timeline.Story:
-    """Return the instants of an application for its timeline. No query after applications()."""
-    assessment = getattr(application, "assessment", None)
-    award: Award | None = getattr(application, "award", None)
-    return timeline.Story(
-        state=application.state,
-        made_at=application.made_at,
-        submitted_at=application.submitted_at,
-        due_at=application.due_at,
-        assessed_at=assessment.made_at if assessment else None,
-        reserve_at=application.reserve_at,
-        ended_at=application.ended_at,
-        award_state=award.state if award else None,
-        offered_at=award.offered_at if award else None,
-        answer_by=award.answer_by if award else None,
-        answered_at=award.answered_at if award else None,
-        starts_at=award.starts_at if award else None,
-        ends_at=award.ends_at if award else None,
-        report_due_at=award.report_due_at if award else None,
-    )
-
-
 def organisation_ids(person: Person) -> frozenset[int]:
     """Return the ids of the person's organisations: in those they have an interest. One query."""
     return frozenset(people_queries.organisations_of(person).values_list("pk", flat=True))
@@ -152,6 +144,8 @@ def verbs(application: Application, person: Person, own: Container[int]) -> list
     open_verbs = APPLICATION.verbs(application.state)
     if application.applicant_id == person.pk:
         return [verb for verb in open_verbs if verb in {"save", "submit", "withdraw"}]
+    if application.state is ApplicationState.DRAFT:  # seen by those who help with it only
+        return ["save"]
     if (
         "assess" in open_verbs
         and person.has_role(RoleKind.ASSESSOR)

@@ -83,10 +83,13 @@ def working_days_late(due_at: datetime | None, now: datetime) -> int:
 
 
 def to_be_escalated(now: datetime) -> QuerySet[Step]:
-    """Return the steps that are late and may have to be told of. An applicant's own lapse instead."""
+    """Return the steps that are late and may have to be told of. An applicant's own lapse instead;
+    who waits for hours on the reserve list waits for no step of ours.
+    """
     return (
         Step.objects.filter(state=StepState.OPEN, due_at__lte=now, escalation__lt=LEVELS)
         .exclude(kind__in=NOT_ESCALATED)
+        .exclude(kind=StepKind.DECISION, application__reserve_at__isnull=False)
         .select_related("application")
         .order_by("due_at", "pk")
     )

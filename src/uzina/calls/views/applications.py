@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from uzina.calls import actions, forms, queries
 from uzina.calls.models import Application
-from uzina.calls.rules import modes, sections, timeline
+from uzina.calls.rules import modes, sections
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.views.calls import is_open, visible_calls
 from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
@@ -71,6 +71,15 @@ def visible_application(request: SignedIn, code: str) -> Application:
     return found
 
 
+def editable_application(request: SignedIn, code: str) -> Application:
+    """Return one that the reader applied with or helps to fill in, or 404."""
+    own = Application.objects.owned_by(request.user)
+    found: Application = get_object_or_404(
+        queries.applications().filter(pk__in=own.values("pk")), code=code
+    )
+    return found
+
+
 def own_application(request: SignedIn, code: str) -> Application:
     """Return one of the reader's own by its code, or 404."""
     found: Application = get_object_or_404(
@@ -84,32 +93,18 @@ def own_application(request: SignedIn, code: str) -> Application:
 def applications(request: SignedIn) -> HttpResponse:
     """List the applications one may see, with what happens next to each."""
     page = Paginator(visible_applications(request), 50).get_page(request.GET.get("page"))
-    rows = [{"application": one, "next": _next(one)} for one in page]
-    return render(request, "calls/applications.html", {"rows": rows, "page": page})
-
-
-def _next(application: Application) -> dict[str, Any]:
-    coming = timeline.next_step(queries.story(application))
-    return {"text": gettext(coming.text), "at": coming.at, "is_yours": coming.is_yours}
-
-
-def _timeline(application: Application) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": gettext(one.title),
-            "at": one.at,
-            "is_done": one.is_done,
-            "text": gettext(one.text) if one.text else "",
-        }
-        for one in timeline.entries(queries.story(application))
+    moment = now()
+    rows = [
+        {"application": one, "next": queries.next_shown(queries.story(one), moment)} for one in page
     ]
+    return render(request, "calls/applications.html", {"rows": rows, "page": page})
 
 
 def _steps(application: Application) -> list[dict[str, Any]]:
     answers = queries.answers_of(application)
     steps = []
-    for slug in application.call.mode.sections:
-        section, given = sections.ALL[slug], answers.get(slug, {})
+    for section in queries.asked_sections(application):
+        slug, given = section.slug, answers.get(section.slug, {})
         is_complete = not sections.missing(section, given)
         label = gettext("Complete") if is_complete else gettext("Not complete")
         steps.append(
@@ -133,10 +128,11 @@ def application(request: SignedIn, code: str) -> HttpResponse:
     own = queries.organisation_ids(request.user)
     verbs = queries.verbs(found, request.user, own)
     verdict = kept_verdict(found)
+    told, moment = queries.story(found), now()
     context = {
         "application": found,
-        "next": _next(found),
-        "entries": _timeline(found),
+        "next": queries.next_shown(told, moment),
+        "entries": queries.entries_shown(told),
         "verbs": verbs,
         "is_mine": found.applicant_id == request.user.pk,
         "reasons": reasons_shown(verdict) if verdict else [],
