@@ -11,10 +11,12 @@ from django.core.files.base import ContentFile
 
 from uzina.calls import access, queries
 from uzina.calls.actions import awards as award_actions
+from uzina.calls.actions import steps
 from uzina.calls.models import Application, Call, Capacity, Challenge, Entry
 from uzina.calls.rules import challenges as rules
 from uzina.calls.rules.awards import MS_PER_HOUR
 from uzina.calls.rules.flows import ApplicationState, EntryState
+from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
 from uzina.core.fields import new_code
@@ -179,6 +181,15 @@ def _locked(call: Call, by: Person, verb: str) -> Challenge:
     return challenge
 
 
+def _entrants(call: Call) -> list[Application]:
+    return list(
+        Application.objects.select_for_update(of=("self",))
+        .select_related("call", "organisation", "applicant")
+        .filter(call=call, state=ApplicationState.ELIGIBLE)
+        .order_by("pk")
+    )
+
+
 @action
 def reveal(call: Call, *, by: Person, now: datetime) -> Challenge:
     """Show the private scores: the final ranking, noted in the log. Doing it again changes nothing.
@@ -204,6 +215,8 @@ def reveal(call: Call, *, by: Person, now: datetime) -> Challenge:
 
     challenge.revealed_at = now
     challenge.save(update_fields=["revealed_at"])
+    for application in _entrants(call):
+        steps.finish(application, StepKind.RANKING, outcome="ranked", by=by, now=now)
     log(
         "challenge.revealed",
         call.code,
@@ -233,13 +246,7 @@ def release_prizes(call: Call, *, by: Person, now: datetime) -> Challenge:
     if challenge.revealed_at is None:
         raise Refused("challenge.release.not_revealed", _("Reveal the scores first."))
     ranking = queries.final_ranking(challenge)
-    entrants = {
-        one.code: one
-        for one in Application.objects.select_for_update(of=("self",))
-        .select_related("call", "organisation", "applicant")
-        .filter(call=call, state=ApplicationState.ELIGIBLE)
-        .order_by("pk")
-    }
+    entrants = {one.code: one for one in _entrants(call)}
     standing = [one for one in ranking if one.entrant in entrants]
     passed_over = [
         one.entrant
