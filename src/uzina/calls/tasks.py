@@ -34,12 +34,22 @@ def mail_lapse(*, award: str, now: datetime) -> None:
     _mail_award("lapse", queries.award(award), now)
 
 
+def tell_cut_off_moved(*, move: int, now: datetime) -> None:
+    """Tell everybody with a draft that a cut-off has moved."""
+    actions.tell_cut_off_moved(queries.cut_off_move(move), now=now)
+
+
 def lapse_offers(*, now: datetime) -> None:
-    """Let the offers lapse that were not answered in time, and offer what became free."""
+    """Let the offers lapse that were not answered in time, and offer what became free.
+
+    Calls that are spent close by that, and open again where hours came back.
+    """
     for award in queries.lapsed(now):
         actions.lapse(award, now=now)
     for call in queries.calls_with_reserve():
         actions.offer_next(call, now=now)
+    for call in queries.to_be_settled(now):
+        actions.settle(call, now=now)
 
 
 def score_entry(*, entry: str, now: datetime) -> None:
@@ -53,6 +63,14 @@ def watch_steps(*, now: datetime) -> None:
         actions.escalate(step, now=now)
     for question in queries.to_be_watched(now):
         actions.watch_question(question, now=now)
+
+
+def watch_obligations(*, now: datetime) -> None:
+    """Wind up the projects whose time is over, and speak of reports that are due or late."""
+    for award in queries.ended(now):
+        actions.end(award, now=now)
+    for obligation in queries.to_remind(now):
+        actions.remind(obligation, now=now)
 
 
 def _mail_application(kind: str, application: Application, now: datetime) -> None:
@@ -103,3 +121,8 @@ def _send(kind: str, application: Application, now: datetime, *, key: str, **fac
         key=key,
         now=now,
     )
+
+
+def delete_file(*, document: str, now: datetime) -> None:
+    """Delete the file of a document that was taken out of a draft."""
+    actions.delete_file(queries.document(document))

@@ -19,6 +19,7 @@ from uzina.calls.actions.assignments import (
 )
 from uzina.calls.actions.awards import accept, lapse, offer_next, refuse
 from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
+from uzina.calls.actions.capacities import fund_capacity
 from uzina.calls.actions.challenges import (
     ChallengeFacts,
     release_prizes,
@@ -33,11 +34,13 @@ from uzina.calls.actions.conflicts import (
     screen_call,
     screen_person,
 )
+from uzina.calls.actions.cut_offs import move_cut_off, tell_cut_off_moved
 from uzina.calls.actions.documents import attach, delete_file, detach, received
 from uzina.calls.actions.drafts import carry_over, clone, import_draft, save_section, share, unshare
 from uzina.calls.actions.entries import choose_entry, score_entry, send_entry
 from uzina.calls.actions.escalations import escalate
 from uzina.calls.actions.interest import admit_interest, decline_interest
+from uzina.calls.actions.modes import write_mode
 from uzina.calls.actions.obligations import accept_report, end, remind, return_report, submit_report
 from uzina.calls.actions.questions import answer_question, ask, end_waiting, watch_question
 from uzina.calls.actions.redirects import redirect
@@ -67,6 +70,7 @@ from uzina.calls.actions.reviews import (
     save_review,
     submit_review,
 )
+from uzina.calls.actions.spending import settle
 from uzina.calls.actions.steps import (
     assign_step,
     cut_off_moved,
@@ -119,12 +123,14 @@ __all__ = [
     "exempt",
     "finish_batch",
     "finish_peer_review",
+    "fund_capacity",
     "give_back_step",
     "grant_aid",
     "import_draft",
     "lapse",
     "leave_out",
     "make_reviewer",
+    "move_cut_off",
     "note_conflict",
     "offer_next",
     "plan_assignment",
@@ -151,6 +157,7 @@ __all__ = [
     "screen_person",
     "send_entry",
     "set_challenge",
+    "settle",
     "share",
     "start",
     "submit",
@@ -158,6 +165,7 @@ __all__ = [
     "submit_review",
     "take_in",
     "take_step",
+    "tell_cut_off_moved",
     "unassign_review",
     "unshare",
     "void_aid",
@@ -166,4 +174,5 @@ __all__ = [
     "watch_question",
     "withdraw",
     "withdraw_amendment",
+    "write_mode",
 ]

@@ -8,7 +8,8 @@ from uzina.calls import access, queries
 from uzina.calls.actions import aid, obligations, steps
 from uzina.calls.models import Application, Award, Call, Capacity, Decision
 from uzina.calls.rules import aid as aid_rules
-from uzina.calls.rules import awards, clock, modes
+from uzina.calls.rules import awards, modes
+from uzina.calls.rules import ranking as rules_of_ranking
 from uzina.calls.rules.flows import APPLICATION, AWARD, AwardState
 from uzina.calls.rules.steps import StepKind
 from uzina.core.db import action
@@ -21,6 +22,7 @@ from uzina.people import actions as people
 from uzina.people.models import Person
 
 FIFO = "first_come_first_served"
+MOVED_UP = "reserve_moved_up"
 
 
 @action
@@ -29,11 +31,12 @@ def offer_next(call: Call, *, now: datetime) -> list[Award]:
 
     Decided by rule, so no person's name is needed: the log has the rule and its inputs.
     Eligibility is asked again with the facts of this moment. Those whose turn it would be but
-    for the capacity are told once that they wait. Calling it again changes nothing.
+    for the capacity are told once that they wait. Calling it again changes nothing. In a ranked
+    call the reserve list moves up, by the rule that ranked it.
     """
     call = Call.objects.select_for_update(of=("self",)).get(pk=call.pk)
     if call.mode.order != "fifo":
-        return []
+        return _move_up(call, now=now)
     offered: list[Award] = []
     for capacity in Capacity.objects.select_related("account").filter(call=call).order_by("pk"):
         while True:
@@ -45,17 +48,56 @@ def offer_next(call: Call, *, now: datetime) -> list[Award]:
             if None not in made:
                 break
         for code in outcome.reserves:
-            _reserve(code, now=now)
+            reserve(_application(code), rule=FIFO, rank=None, now=now)
     return offered
+
+
+def _move_up(call: Call, *, now: datetime) -> list[Award]:
+    """Offer what became free to the reserve list of a ranked call, by the same rule.
+
+    Each cut-off by itself, the earlier first: its reserve was ranked together.
+    """
+    offered: list[Award] = []
+    waiting = list(queries.reserve_of(call).select_related("decision__ranking__cut_off"))
+    rankings = {one.decision.ranking_id: one.decision.ranking for one in waiting}
+    for pk, ranking in sorted(rankings.items()):
+        rows = [one for one in waiting if one.decision.ranking_id == pk]
+        inputs = queries.inputs_for(call, ranking.cut_off, rows) | {
+            key: ranking.inputs[key] for key in ("rule", "criteria", "least_share_percent")
+        }
+        inputs["threshold_milli"] = 0
+        inputs["criteria"] = [{**one, "threshold_milli": 0} for one in inputs["criteria"]]
+        capacities = {one.code: one for one in queries.capacities_for(call, ranking.cut_off)}
+        for row in rules_of_ranking.run(inputs)["applications"]:
+            if row["outcome"] != "award":
+                continue
+            application = _application(row["code"])
+            if not still_qualifies(application, now=now):
+                return [*offered, *_move_up(call, now=now)]
+            offered.append(
+                offer(
+                    application,
+                    capacities[row["capacity"]],
+                    gpu_ms=row["gpu_hours"] * awards.MS_PER_HOUR,
+                    rule=MOVED_UP,
+                    inputs={"ranking": ranking.code, **row},
+                    now=now,
+                )
+            )
+    return offered
+
+
+def _application(code: str) -> Application:
+    return (  # type: ignore[no-any-return]
+        Application.objects.select_for_update(of=("self",))
+        .select_related("call", "cut_off", "organisation", "applicant", "assessment", "decision")
+        .get(code=code)
+    )
 
 
 def _offer(code: str, capacity: Capacity, *, now: datetime) -> Award | None:
     """Offer one award; None when the applicant no longer qualifies and is declined instead."""
-    application = (
-        Application.objects.select_for_update(of=("self",))
-        .select_related("call", "organisation", "assessment")
-        .get(code=code)
-    )
+    application = _application(code)
     if not still_qualifies(application, now=now):
         return None
     gpu_ms = queries.to_be_given_gpu_ms(application)
@@ -88,7 +130,7 @@ def offer(
     application.state = APPLICATION.after("award", application.state)
     application.ended_at, application.reserve_at = now, None
     application.save(update_fields=["state", "ended_at", "reserve_at"])
-    _decide(application, "award", rule, inputs, now)
+    decision = _decide(application, "award", rule, inputs, now)
     steps.finish(application, StepKind.DECISION, outcome="award", by=None, now=now)
     mode = application.call.mode
     value = aid_rules.value_eur_cents(mode, gpu_ms)
@@ -113,18 +155,45 @@ def offer(
         gpu_ms=gpu_ms,
         months=award.months,
     )
-    promise("calls.mail_award", key=f"award:{award.code}", now=now, award=award.code)
+    promise_letter(application, "award", now=now)
+    if rule == MOVED_UP:
+        promise("calls.mail_moved_up", key=f"award:{award.code}", now=now, award=award.code)
+    elif decision.ranking_id is None:
+        promise("calls.mail_award", key=f"award:{award.code}", now=now, award=award.code)
     return award
 
 
-def _reserve(code: str, *, now: datetime) -> None:
-    application = Application.objects.select_for_update(of=("self",)).get(code=code)
+def promise_letter(application: Application, kind: str, *, now: datetime) -> None:
+    """Promise that the letter on a decision is made. Part of the action that releases it."""
+    promise(
+        "calls.write_letter",
+        key=f"letter:{kind}:{application.code}",
+        now=now,
+        application=application.code,
+        kind=kind,
+    )
+
+
+def reserve(application: Application, *, rule: str, rank: int | None, now: datetime) -> None:
+    """Put an application on the reserve list. Part of an action that holds the lock.
+
+    rank  its place in a ranking; None: by time of submission
+    """
     if application.reserve_at is not None:
         return
-    application.reserve_at = now
-    application.save(update_fields=["reserve_at"])
-    log("application.reserved", application.code, by=None, now=now, rule=FIFO)
-    promise("calls.mail_reserve", key=f"reserve:{code}", now=now, application=code)
+    application.reserve_at, application.reserve_rank = now, rank
+    application.save(update_fields=["reserve_at", "reserve_rank"])
+    log("application.reserved", application.code, by=None, now=now, rule=rule, rank=rank)
+    if rank is None:
+        promise(
+            "calls.mail_reserve",
+            key=f"reserve:{application.code}",
+            now=now,
+            application=application.code,
+        )
+        return
+    _release(application.decision, now=now)
+    promise_letter(application, "reserve", now=now)
 
 
 def decline(
@@ -134,24 +203,49 @@ def decline(
     application.state = APPLICATION.after("decline", application.state)
     application.ended_at, application.reserve_at = now, None
     application.save(update_fields=["state", "ended_at", "reserve_at"])
-    _decide(application, "decline", rule, inputs, now)
+    decision = _decide(application, "decline", rule, inputs, now)
     keep = StepKind.APPEAL if application.call.mode.step(StepKind.APPEAL) else None
     steps.stop(application, now=now, keep=keep)
     log("application.declined", application.code, by=None, now=now, rule=rule, **inputs)
-    promise(
-        "calls.mail_decline",
-        key=f"decline:{application.code}",
-        now=now,
-        application=application.code,
-    )
+    promise_letter(application, "decline", now=now)
+    if decision.ranking_id is None:
+        promise(
+            "calls.mail_decline",
+            key=f"decline:{application.code}",
+            now=now,
+            application=application.code,
+        )
 
 
 def _decide(
     application: Application, outcome: str, rule: str, inputs: Mapping[str, Any], now: datetime
-) -> None:
-    Decision.objects.create(
-        application=application, outcome=outcome, rule=rule, inputs=dict(inputs), made_at=now
-    )
+) -> Decision:
+    """Note a decision that is released at once; one that was pending is released.
+
+    Who was ranked and no longer qualifies is declined: what was pending then says so. One that was
+    released stays as it was: an award that follows a reserve list or an appeal is added to it.
+    """
+    pending = Decision.objects.filter(application=application).first()
+    if pending is None:
+        return Decision.objects.create(  # type: ignore[no-any-return]
+            application=application,
+            outcome=outcome,
+            rule=rule,
+            inputs=dict(inputs),
+            made_at=now,
+            released_at=now,
+        )
+    if pending.released_at is None:
+        if pending.outcome != outcome:
+            pending.outcome, pending.rule, pending.gpu_ms = outcome, rule, None
+            pending.inputs = {**pending.inputs, **inputs}
+        _release(pending, now=now)
+    return pending  # type: ignore[no-any-return]
+
+
+def _release(decision: Decision, *, now: datetime) -> None:
+    decision.released_at = now
+    decision.save()
 
 
 def _locked(award: Award) -> Award:
@@ -184,8 +278,8 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
 
     Its final report is due from then on, and what it is worth is entered as aid where it is aid.
     Accepting it again returns the same award. Raises NotAllowed award.accept.not_yours, Refused
-    award.accept.too_late, award.accept.not_now, award.accept.de_minimis_ceiling, and what the
-    ledger refuses.
+    award.accept.too_late, award.accept.not_now, award.accept.period_over,
+    award.accept.de_minimis_ceiling, and what the ledger refuses.
     """
     award = _locked(award)
     _check_own(award, by, "accept")
@@ -207,7 +301,13 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         now=now,
     )
     award.state, award.answered_at = state, now
-    award.starts_at, award.ends_at = now, clock.after_months(now, award.months)
+    award.starts_at, award.ends_at = awards.period(
+        now,
+        months=award.months,
+        usable_from=award.capacity.usable_from,
+        usable_until=award.capacity.usable_until,
+    )
+    award.terms = terms_of(application.call.mode)
     award.project = people.open_project(
         application.organisation,
         title=application.title,
@@ -241,8 +341,14 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         project=award.project.code,
         allocation=allocation.code,
         gpu_ms=award.gpu_ms,
+        terms=award.terms,
     )
     return award
+
+
+def terms_of(mode: modes.Mode) -> str:
+    """Return the terms that are accepted with an award: the mode and its version."""
+    return f"{mode.slug} {mode.version}"
 
 
 @action

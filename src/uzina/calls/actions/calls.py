@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from uzina.calls import access, queries
+from uzina.calls.actions import spending
+from uzina.calls.actions.capacities import MOST_BUDGET_HOURS
 from uzina.calls.models import Call, Capacity, CutOff
 from uzina.calls.rules import mode_data
 from uzina.calls.rules.awards import MS_PER_HOUR
@@ -22,8 +24,7 @@ from uzina.ledger import queries as ledger_queries
 from uzina.people.models import Person
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-RESERVED = frozenset({"new"})
-MOST_BUDGET_HOURS = 2_000_000_000
+RESERVED = frozenset({"new", "modes", "cut-offs"})
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ def publish(call: Call, *, by: Person, now: datetime) -> Call:
     call.state, call.published_at = state, now
     call.save(update_fields=["state", "published_at"])
     log("call.published", call.code, by=by, now=now, slug=call.slug)
-    return call
+    return spending.settle(call, now=now)
 
 
 @action

@@ -55,6 +55,12 @@ def declare_kinds() -> None:
         is_mandatory=True,
         example=EXAMPLE | {"reason": "…"},
     )
+    declare(
+        "calls.shared",
+        title=_("A colleague shares an application with you"),
+        is_mandatory=True,
+        example=EXAMPLE | {"who": "Ana Pop"},
+    )
     declare_workflow()
 
 
@@ -117,4 +123,42 @@ def declare_workflow() -> None:
         title=_("An application goes on after all"),
         is_mandatory=True,
         example=EXAMPLE | {"reasons": ["…"]},
+    )
+
+
+def declare_after() -> None:
+    """Make known what is written after an award was accepted: deadlines and decisions."""
+    example = {
+        "award": AWARD,
+        "project": {"code": "PRJ-2AB3CD", "title": APPLICATION["title"]},
+        "due": SOON,
+        "path": "/reports/AWD-2AB3CD/final/",
+    }
+    report = example | {"is_final": True, "days": 7, "obligation": {"note": "…"}}
+    declare("calls.report_due", title=_("A report is due"), is_mandatory=True, example=report)
+    declare("calls.report_late", title=_("A report is late"), is_mandatory=True, example=report)
+    declare(
+        "calls.report_accepted", title=_("A report is accepted"), is_mandatory=True, example=report
+    )
+    declare(
+        "calls.report_returned", title=_("A report is sent back"), is_mandatory=True, example=report
+    )
+    declare(
+        "calls.amendment_decided",
+        title=_("A change of an award is decided"),
+        is_mandatory=True,
+        example=example
+        | {
+            "what": "More time",
+            "is_approved": True,
+            "ends_at": SOON,
+            "amendment": {"decided_reason": "…"},
+            "path": "/awards/AWD-2AB3CD/changes/",
+        },
+    )
+    declare(
+        "calls.cut_off_moved",
+        title=_("A cut-off of a call you have a draft in has moved"),
+        is_mandatory=True,
+        example=EXAMPLE | {"before": SOON, "after": SOON, "reason": "…"},
     )

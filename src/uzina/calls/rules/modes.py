@@ -388,6 +388,12 @@ def ask_limits(mode: Mode, partition: str = "") -> AskLimits:
     )
 
 
+def least_award_gpu_ms(mode: Mode, partition: str) -> int:
+    """Return the smallest award that there can be: the package, or the least that may be asked."""
+    least = mode.package_gpu_hours or ask_limits(mode, partition).least
+    return max(least, 1) * MS_PER_HOUR
+
+
 def _grouped(value: Any) -> str:
     """Write a number with narrow spaces between thousands, as both languages read it."""
     return f"{value:,}".replace(",", "\u202f") if type(value) is int else str(value)
