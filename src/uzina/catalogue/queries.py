@@ -15,7 +15,7 @@ from uzina.core.errors import Refused
 from uzina.core.text import _
 
 if TYPE_CHECKING:
-    from uzina.people.models import Person
+    from uzina.people.models import Person, Project
 
 
 def licences() -> QuerySet[Licence]:
@@ -47,6 +47,14 @@ def dataset(slug: str) -> Dataset | None:
         Dataset.objects.select_related("licence", "holder", "project").filter(slug=slug).first()
     )
     return found
+
+
+def datasets_of(project: "Project") -> QuerySet[Dataset]:
+    """Return the datasets that a project made, oldest first; files of models are none. One query."""
+    kept: QuerySet[Dataset] = Dataset.objects.filter(
+        project=project, kind=rules.DatasetKind.DATA
+    ).order_by("pk")
+    return kept
 
 
 def version(slug: str, number: int) -> Version:

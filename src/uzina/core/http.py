@@ -1,5 +1,6 @@
 """How refusals are told to programs: RFC 9457 problem documents."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -53,3 +54,13 @@ def problem_response(
     return problem(
         code=refused.code, status=status or 409, detail=told(refused), request=request, **more
     )
+
+
+def tagged(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Give an answer that anybody may see its ETag; to who has it already, say only that."""
+    tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    if request.headers.get("If-None-Match", "") == tag:
+        response = HttpResponse(status=304)
+    response["ETag"] = tag
+    response["Cache-Control"] = "public, max-age=0, must-revalidate"
+    return response

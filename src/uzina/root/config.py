@@ -185,11 +185,45 @@ class CallsConfig:
 
 
 @dataclass(frozen=True)
+class VatConfig:
+    """Whether VAT numbers are looked up in the register of the Union, VIES."""
+
+    is_asked: bool = doc("Ask the register. Off: only the form of a number is checked.", False)
+    url: str = doc(
+        "The register's REST interface, without a slash at the end.",
+        "https://ec.europa.eu/taxation_customs/vies/rest-api",
+    )
+    timeout_s: int = doc("Seconds to wait for an answer.", 20)
+    requester: str = doc(
+        "The factory's own VAT number. With it each answer carries a consultation number, which "
+        "proves that the factory asked.",
+        "",
+    )
+
+
+@dataclass(frozen=True)
 class WorkerConfig:
     """The worker."""
 
     lease_s: int = doc("A task whose worker is silent for so many seconds is taken over.", 60)
     idle_s: float = doc("Seconds an idle worker waits before it looks again.", 0.25)
+
+
+@dataclass(frozen=True)
+class ProgrammeConfig:
+    """What the factory owes its funders."""
+
+    acknowledgement: str = doc(
+        "What publications have to say. {project}, {award}, {machine} and {host} are filled in.",
+        "We acknowledge EuroHPC JU for awarding the project ID {award} access to {machine} hosted"
+        " by {host}.",
+    )
+    machine: str = doc("The machine, where an award names no partition. Empty: site.name.", "")
+    host: str = doc("Who hosts the machine. Empty: site.name.", "")
+    under_use_percent: int = doc(
+        "Below this share of an even pace, leads are asked each month why hours are not used.", 50
+    )
+    grams_per_kwh: int = doc("CO2 of the site's electricity, for reports. 0: not known.", 0)
 
 
 @dataclass(frozen=True)
@@ -203,8 +237,10 @@ class Config:
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     mail: MailConfig = field(default_factory=MailConfig)
+    vat: VatConfig = field(default_factory=VatConfig)
     calls: CallsConfig = field(default_factory=CallsConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
+    programme: ProgrammeConfig = field(default_factory=ProgrammeConfig)
 
 
 def load(environment: Mapping[str, str]) -> Config:
@@ -337,6 +373,10 @@ def _check(config: Config) -> list[str]:
     except (ZoneInfoNotFoundError, ValueError):
         mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
     try:
+        config.programme.acknowledgement.format(project="", award="", machine="", host="")
+    except (KeyError, IndexError, ValueError):
+        mistakes.append("programme.acknowledgement: use only {project}, {award}, {machine}, {host}.")
+    try:
         re.compile(config.session.hosts)
     except re.error as error:
         mistakes.append(f"session.hosts is not a regular expression: {error}.")
@@ -344,11 +384,16 @@ def _check(config: Config) -> list[str]:
         mistakes.append("site.country must be two capital letters, such as RO.")
     if urlsplit(config.site.url).scheme not in {"http", "https"} or config.site.url.endswith("/"):
         mistakes.append("site.url must begin with http:// or https:// and not end with a slash.")
+    if urlsplit(config.vat.url).scheme not in {"http", "https"} or config.vat.url.endswith("/"):
+        mistakes.append("vat.url must begin with http:// or https:// and not end with a slash.")
     for name, value, least, most in (
         ("site.port", config.site.port, 1, 65535),
+        ("programme.under_use_percent", config.programme.under_use_percent, 0, 100),
+        ("programme.grams_per_kwh", config.programme.grams_per_kwh, 0, 5000),
         ("session.port", config.session.port, 0, 65535),
         ("mail.port", config.mail.port, 1, 65535),
         ("mail.timeout_s", config.mail.timeout_s, 1, 600),
+        ("vat.timeout_s", config.vat.timeout_s, 1, 300),
         ("mail.hold_s", config.mail.hold_s, 0, 7 * 86400),
         ("mail.digest_hour", config.mail.digest_hour, 0, 23),
         ("calls.answer_days", config.calls.answer_days, 1, 250),

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "uzina.catalogue",
     "uzina.compute",
     "uzina.training",
+    "uzina.programme",
     "uzina.root",
 ]
 MIDDLEWARE = [

@@ -122,6 +122,13 @@ def with_versions(
     return list(models)
 
 
+def versions_of(project: Project) -> QuerySet[ModelVersion]:
+    """Return every version of the models a project made, oldest first. One query."""
+    return (  # type: ignore[no-any-return]
+        ModelVersion.objects.filter(model__project=project).select_related("model").order_by("pk")
+    )
+
+
 def scores_of(version: ModelVersion) -> Evaluation | None:
     """Return the newest evaluation of a version."""
     return version.evaluations.order_by("-pk").first()  # type: ignore[no-any-return]
