@@ -62,3 +62,8 @@ def may_follow_up(person: Person, award: Award) -> bool:
 def may_declare_aid(person: Person, organisation: Organisation) -> bool:
     """Tell whether the person may say which State aid the organisation got."""
     return people_access.may_change_organisation(person, organisation)
+
+
+def may_see_rankings(person: Person) -> bool:
+    """Tell whether the person may read rankings and all decisions: operators and auditors."""
+    return people_access.is_operator(person) or people_access.is_auditor(person)

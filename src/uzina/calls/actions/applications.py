@@ -1,14 +1,12 @@
 """From a draft to a decision."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from uzina.calls import access, queries
 from uzina.calls.actions import awards as award_actions
-from uzina.calls.actions import checks, steps
-from uzina.calls.models import Application, Call, SavedSection
-from uzina.calls.rules import clock, modes, sections
+from uzina.calls.actions import checks, spending, steps
+from uzina.calls.models import Application, Call
+from uzina.calls.rules import clock, documents, modes, sections
 from uzina.calls.rules.flows import APPLICATION, CallState
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Refused
@@ -46,6 +44,7 @@ def _check_published(call: Call, verb: str) -> None:
             _("This call takes no applications: it is {state}. Look at the open calls."),
             state=str(call.state),
         )
+    spending.check_not_spent(call, verb)
 
 
 def _locked(application: Application) -> Application:
@@ -68,71 +67,6 @@ def _check_own(application: Application, by: Person, verb: str) -> None:
 
 
 @action
-def save_section(
-    application: Application,
-    *,
-    section: str,
-    answers: Mapping[str, Any],
-    version: int,
-    by: Person,
-    now: datetime,
-) -> SavedSection:
-    """Keep one step of a draft, complete or not.
-
-    version  the version that `by` saw when they began to type; 0 before the first save
-
-    Saving the same answers again changes nothing. Raises NotAllowed application.save.not_yours,
-    Refused application.save.not_now, application.save.no_such_section,
-    application.save.changed_meanwhile, Invalid for values that cannot be kept.
-    """
-    application = (
-        Application.objects.select_for_update(of=("self",))
-        .select_related("call")
-        .get(pk=application.pk)
-    )
-    _check_own(application, by, "save")
-    APPLICATION.after("save", application.state)
-    if section not in application.call.mode.sections:
-        raise Refused(
-            "application.save.no_such_section",
-            _("This application has the sections {sections}."),
-            sections=", ".join(application.call.mode.sections),
-        )
-    parsed = sections.parse(sections.ALL[section], answers, countries=queries.country_names("en"))
-    saved = application.sections.filter(slug=section).first() or SavedSection(
-        application=application, slug=section, saved_at=now
-    )
-    if saved.pk and saved.answers == parsed:
-        return saved
-    if saved.version != version:
-        raise Refused(
-            "application.save.changed_meanwhile",
-            _(
-                "This section was saved elsewhere at {saved_at}, after you opened it. Nothing you "
-                "typed is lost: compare the two and save again."
-            ),
-            saved_at=clock.told(saved.saved_at),
-            version=saved.version,
-        )
-
-    saved.answers, saved.saved_at = parsed, now
-    saved.version += 1
-    saved.save()
-    if section == "project" and application.title != parsed.get("title", ""):
-        application.title = parsed.get("title", "")
-        application.save(update_fields=["title"])
-    log(
-        "application.section_saved",
-        application.code,
-        by=by,
-        now=now,
-        section=section,
-        version=saved.version,
-    )
-    return saved
-
-
-@action
 def submit(application: Application, *, by: Person, now: datetime) -> Application:
     """Hand the application in: it is complete, so the rules decide on eligibility at once.
 
@@ -149,7 +83,9 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     _check_published(application.call, "submit")
     window = clock.check_open(application.call.windows, now, verb="submit")
     mode, answers = application.call.mode, queries.answers_of(application)
-    if problems := sections.incomplete(mode.sections, answers):
+    problems = sections.incomplete(queries.asked_sections(application), answers)
+    problems += documents.missing(mode.documents, queries.attached_slugs(application))
+    if problems:
         raise Invalid(problems)
 
     application.state, application.submitted_at = state, now

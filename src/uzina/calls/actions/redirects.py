@@ -167,9 +167,9 @@ def _tell(made: Redirect, application: Application, *, now: datetime) -> None:
     if draft is not None:
         answers: dict[str, Any] = queries.answers_of(draft)
         missing = [
-            str(sections.ALL[slug].title)
-            for slug in draft.call.mode.sections
-            if sections.missing(sections.ALL[slug], answers.get(slug, {}))
+            section.title
+            for section in queries.asked_sections(draft)
+            if sections.missing(section, answers.get(section.slug, {}))
         ]
     people.write_message(
         application.applicant,

@@ -3,6 +3,8 @@
 from uzina.calls.forms.aid import AidForm
 from uzina.calls.forms.amendments import AmendmentForm, ReasonForm
 from uzina.calls.forms.applications import (
+    CloneForm,
+    ShareForm,
     StartForm,
 )
 from uzina.calls.forms.assessments import (
@@ -47,6 +49,7 @@ __all__ = [
     "CallForm",
     "ChallengeForm",
     "ChooseReviewerForm",
+    "CloneForm",
     "EntryForm",
     "InterestForm",
     "NewReviewerForm",
@@ -57,6 +60,7 @@ __all__ = [
     "ReplyForm",
     "ReviewForm",
     "SectionForm",
+    "ShareForm",
     "StartForm",
     "WhyForm",
     "country_choices",

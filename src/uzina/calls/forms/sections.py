@@ -1,15 +1,17 @@
 """One section of an application."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django import forms as django_forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from uzina.calls.forms.shared import YES_NO, country_choices, language
 from uzina.calls.rules import sections
 from uzina.calls.rules.sections import Field, Section
-from uzina.core.forms import Form, whole_number
+from uzina.core.forms import DateField, Form, whole_number
 
 
 class SectionForm(Form):
@@ -25,13 +27,14 @@ class SectionForm(Form):
         *,
         data: Mapping[str, Any] | None = None,
         answers: Mapping[str, Any] | None = None,
-        durations: Sequence[int] = (),
         added: str = "",
     ) -> None:
         self.section = section
-        self.durations = durations
         self.row_counts: dict[str, int] = {}
         initial = _flat(answers or {})
+        for field in section.fields:
+            if field.kind == "date" and field.name in initial:
+                initial[field.name] = date.fromisoformat(initial[field.name])
         super().__init__(data, initial=initial)
         for field in section.fields:
             if field.kind == "rows":
@@ -42,7 +45,7 @@ class SectionForm(Form):
             _wear(made, name)
 
     def _add(self, name: str, field: Field, label: str) -> None:
-        self.fields[name] = _control(field, label, self.durations)
+        self.fields[name] = _control(field, label)
 
     def _add_rows(
         self, field: Field, data: Mapping[str, Any] | None, answers: Mapping[str, Any], added: str
@@ -79,6 +82,11 @@ class SectionForm(Form):
         return raw
 
     def _sent(self, field: Field, name: str) -> Any:
+        if field.kind == "date":
+            return _day([str(self.data.get(f"{name}_{part}", "")) for part in DATE_PARTS])
+        if field.kind == "choices":
+            sent = self.data.getlist(name) if hasattr(self.data, "getlist") else self.data.get(name)
+            return list(sent or [])
         value = self.data.get(name, "")
         if field.kind == "whole" and value:
             try:
@@ -86,6 +94,20 @@ class SectionForm(Form):
             except ValueError:
                 return value
         return value
+
+    def sent_as(self, name: str) -> dict[str, list[str]]:
+        """Return what a browser would send of one question, as this form shows it."""
+        sent: dict[str, list[str]] = {}
+        if name in self.row_counts:
+            sent[f"{name}-rows"] = [str(self.row_counts[name])]
+        for key, value in self.initial.items():
+            if key != name and not key.startswith(f"{name}."):
+                continue
+            if isinstance(self.fields[key], DateField):
+                sent |= {f"{key}_{part}": [str(getattr(value, part))] for part in DATE_PARTS}
+            else:
+                sent[key] = value if isinstance(value, list) else [value]
+        return sent
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the fields as the page shows them: single ones, and rows with their legend."""
@@ -117,53 +139,109 @@ class SectionForm(Form):
         return next((name for name in self.fields if name.startswith(f"{path}.")), None)
 
 
+DATE_PARTS = ("day", "month", "year")
+
+
+def _day(typed: list[str]) -> str:
+    """Return three parts as a date for the rules; what is no date as it was typed."""
+    if not any(part.strip() for part in typed):
+        return ""
+    try:
+        return str(DateField(required=False).clean(typed))
+    except ValidationError:
+        return " ".join(typed)
+
+
 def _wear(field: django_forms.Field, name: str) -> None:
-    bare = (django_forms.CheckboxInput, django_forms.RadioSelect)
+    bare = (
+        django_forms.CheckboxInput,
+        django_forms.RadioSelect,
+        django_forms.CheckboxSelectMultiple,
+        django_forms.MultiWidget,
+    )
     if not isinstance(field.widget, bare):
         field.widget.attrs.setdefault("class", "input")
     field.widget.attrs.setdefault("id", f"id_{name.replace('.', '_')}")
 
 
-def _control(field: Field, label: str, durations: Sequence[int]) -> django_forms.Field:
+MOST_RADIOS = 7
+
+
+def _control(field: Field, label: str) -> django_forms.Field:
     common: dict[str, Any] = {
         "label": label,
         "help_text": gettext(field.hint) if field.hint else "",
         "required": bool(field.missing) and not field.needed_where,
     }
-    if field.name == "months" and durations:
-        choices = [(str(number), str(number)) for number in durations]
+    if field.allowed:
+        choices = [(str(number), str(number)) for number in field.allowed]
         return django_forms.ChoiceField(choices=choices, widget=django_forms.RadioSelect, **common)
+    choices = [(value, gettext(words)) for value, words in field.choices]
     match field.kind:
         case "tick":
             return django_forms.BooleanField(**common)
+        case "terms":
+            version = field.choices[0][0] if field.choices else "on"
+            return django_forms.BooleanField(widget=_Accepts(version), **common)
         case "yes_no":
             return django_forms.ChoiceField(
                 choices=YES_NO, widget=django_forms.RadioSelect, **common
             )
+        case "choice" if len(choices) > MOST_RADIOS:
+            return django_forms.ChoiceField(choices=[("", gettext("Choose")), *choices], **common)
         case "choice":
-            choices = [(value, gettext(words)) for value, words in field.choices]
             return django_forms.ChoiceField(
                 choices=choices, widget=django_forms.RadioSelect, **common
             )
+        case "choices":
+            return django_forms.MultipleChoiceField(
+                choices=choices, widget=django_forms.CheckboxSelectMultiple, **common
+            )
         case "country":
             return django_forms.ChoiceField(choices=country_choices(), **common)
+        case _:
+            return _typed_control(field, common)
+
+
+def _typed_control(field: Field, common: dict[str, Any]) -> django_forms.Field:
+    match field.kind:
+        case "date":
+            return DateField(**common)
         case "text":
             return django_forms.CharField(widget=django_forms.Textarea(attrs={"rows": 5}), **common)
         case "whole":
-            widget = django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": "20"})
+            width = "4" if field.most <= 100 else "20"
+            widget = django_forms.TextInput(attrs={"inputmode": "numeric", "data-width": width})
             return django_forms.CharField(widget=widget, **common)
         case "email":
             return django_forms.CharField(
                 widget=django_forms.EmailInput(attrs={"autocomplete": "email"}), **common
             )
+        case "url":
+            return django_forms.CharField(widget=django_forms.URLInput(), **common)
+        case "phone":
+            return django_forms.CharField(
+                widget=django_forms.TextInput(attrs={"type": "tel", "data-width": "20"}), **common
+            )
         case _:
             return django_forms.CharField(**common)
+
+
+class _Accepts(django_forms.CheckboxInput):
+    """A box whose value is the version that is accepted; ticked where that one was accepted."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__({"value": version}, lambda value: value in {version, "yes", True})
+
+    def format_value(self, value: Any) -> None:
+        """Return nothing: the value is among the attributes."""
+        del value
 
 
 def _flat(answers: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in answers.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
             for number, row in enumerate(value):
                 flat |= {f"{name}.{number}.{key}": _typed(one) for key, one in row.items()}
         else:
@@ -171,7 +249,9 @@ def _flat(answers: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _typed(value: Any) -> str:
+def _typed(value: Any) -> Any:
+    if isinstance(value, list):
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

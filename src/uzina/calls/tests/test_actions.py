@@ -287,7 +287,6 @@ def fill_without(draft, ana, section, field):
     ("sections", "rule"),
     [
         ({"project": changed("project", civilian_purpose=False)}, "purpose"),
-        ({"project": changed("project", months=4)}, "duration"),
         ({"team": changed("team", contract_covers=False)}, "contract"),
         ({"team": changed("team", lead_country="ZZ")}, "team"),
         ({"team": changed("team", members=[{"name": "Bo", "country": "ZZ"}])}, "team"),

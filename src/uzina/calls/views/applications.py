@@ -17,7 +17,7 @@ from uzina.calls.models import Application
 from uzina.calls.rules import modes, sections
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.views.calls import is_open, visible_calls
-from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
+from uzina.calls.views.shared import documents_shown, kept_verdict, reasons_shown, sections_shown
 from uzina.core.errors import Refused
 from uzina.people.types import SignedIn
 
@@ -142,7 +142,12 @@ def application(request: SignedIn, code: str) -> HttpResponse:
     if "save" in verbs:
         steps = _steps(found)
         done = sum(step["is_complete"] for step in steps)
-        context |= {"steps": steps, "done": done, "is_complete": done == len(steps)}
+        context |= {
+            "steps": steps,
+            "done": done,
+            "is_complete": done == len(steps),
+            "documents": documents_shown(found),
+        }
         return render(request, "calls/application_draft.html", context)
     context["answers"] = sections_shown(found)
     return render(request, "calls/application.html", context)

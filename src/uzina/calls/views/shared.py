@@ -1,17 +1,19 @@
 """What several pages show."""
 
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext
 
 from uzina.calls import forms, queries
-from uzina.calls.models import Application
-from uzina.calls.rules import modes, sections
+from uzina.calls.models import Application, Call
+from uzina.calls.rules import documents, modes
 from uzina.calls.rules.sections import Field
 from uzina.people.models import Person
+from uzina.people.rules import RoleKind
 
 
 def person_of(request: HttpRequest) -> Person | None:
@@ -50,8 +52,8 @@ def sections_shown(application: Application, *, is_editable: bool = False) -> li
     """Return the answers in words, section by section."""
     answers = queries.answers_of(application)
     shown = []
-    for slug in application.call.mode.sections:
-        section, given = sections.ALL[slug], answers.get(slug, {})
+    for section in queries.asked_sections(application):
+        slug, given = section.slug, answers.get(section.slug, {})
         href = reverse("calls:section", args=[application.code, slug]) if is_editable else ""
         rows = [
             {
@@ -75,8 +77,16 @@ def answer_shown(field: Field, value: Any) -> str:
     match field.kind:
         case "yes_no" | "tick":
             return gettext("Yes") if value else gettext("No")
+        case "terms":
+            version = "" if value is True else str(value)
+            return gettext("Accepted, version {version}").format(version=version).rstrip(", ")
         case "choice":
-            return gettext(dict(field.choices)[value])
+            return gettext(dict(field.choices).get(value, value))
+        case "choices":
+            words = dict(field.choices)
+            return ", ".join(gettext(words.get(one, one)) for one in value)
+        case "date":
+            return date_format(date.fromisoformat(value), "DATE_FORMAT")
         case "country":
             names = queries.country_names(forms.language())
             return names.get(value, gettext("A country that is not in this list"))
@@ -84,9 +94,44 @@ def answer_shown(field: Field, value: Any) -> str:
             return number_format(value, force_grouping=True)
         case "rows":
             rows = [
-                ", ".join(answer_shown(column, row.get(column.name)) for column in field.columns)
+                ", ".join(
+                    filter(
+                        None,
+                        (answer_shown(column, row.get(column.name)) for column in field.columns),
+                    )
+                )
                 for row in value
             ]
             return "; ".join(rows)
         case _:
             return str(value)
+
+
+def terms_shown(call: Call, reader: Person | None) -> dict[str, Any]:
+    """Return the terms of reference of a call as a page shows them."""
+    return {
+        "clauses": queries.terms_of(call, forms.language()),
+        "version": queries.terms_version(call),
+        "is_to_be_checked": not queries.terms_file()["is_checked"]
+        and reader is not None
+        and reader.has_role(RoleKind.OPERATOR),
+    }
+
+
+def documents_shown(application: Application) -> list[dict[str, Any]]:
+    """Return the documents that the mode asks for, with the files that are there."""
+    if not application.call.mode.documents:
+        return []
+    by_slug = {one.slug: one for one in queries.attached(application)}
+    return [
+        {
+            "slug": spec.slug,
+            "title": words(spec.title),
+            "is_required": spec.is_required,
+            "kinds": ", ".join(gettext(documents.TITLES[kind]) for kind in spec.types),
+            "accept": ",".join(documents.ENDINGS[kind] for kind in spec.types),
+            "most_mib": spec.most_mib,
+            "document": by_slug.get(spec.slug),
+        }
+        for spec in application.call.mode.documents
+    ]
