@@ -209,7 +209,7 @@ def reveal(call: Call, *, by: Person, now: datetime) -> Challenge:
     if waiting:
         raise Refused(
             "challenge.reveal.not_scored",
-            _("{count} entries are not scored yet. Wait until they are."),
+            _("Entries not scored yet: {count}. Wait until they are."),
             count=waiting,
         )
 

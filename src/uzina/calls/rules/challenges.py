@@ -195,7 +195,7 @@ def _cells(row: Sequence[str], width: int, number: int, code: str) -> list[str]:
     if len(row) != width:
         raise _wrong(
             f"{code}.columns",
-            _("Line {line} has {found} columns instead of {width}."),
+            _("Line {line}: columns asked for {width}, found {found}."),
             line=number,
             found=len(row),
             width=width,
@@ -251,14 +251,14 @@ def check_ids(predictions: Mapping[str, str], truth: Mapping[str, Answer]) -> No
     if missing := sorted(truth.keys() - predictions.keys()):
         raise _wrong(
             "entry.score.missing",
-            _("{count} ids are missing, the first is {id}."),
+            _("Missing ids: {count}. The first is {id}."),
             count=len(missing),
             id=missing[0],
         )
     if unknown := sorted(predictions.keys() - truth.keys()):
         raise _wrong(
             "entry.score.unknown",
-            _("{count} ids are not asked for, the first is {id}."),
+            _("Ids that are not asked for: {count}. The first is {id}."),
             count=len(unknown),
             id=unknown[0],
         )
@@ -350,7 +350,7 @@ def check_pace(*, scored: int, refused: int, per_day: int, next_day: str) -> Non
     if scored >= per_day or refused >= MOST_REFUSED_PER_DAY:
         raise Refused(
             "entry.send.too_often",
-            _("You have sent {count} entries today. The next one is taken from {next_day} on."),
+            _("Entries you sent today: {count}. The next one is taken from {next_day} on."),
             count=scored + refused,
             next_day=next_day,
         )
