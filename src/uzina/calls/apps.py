@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from uzina.calls.rules.messages import declare_kinds
+from uzina.calls.rules.messages import declare_after, declare_kinds
 from uzina.core.agenda import every
 
 
@@ -15,5 +15,8 @@ class CallsConfig(AppConfig):
     def ready(self) -> None:
         """Have offers lapse, and the reserve looked at, within a minute; watch what is late."""
         declare_kinds()
+        declare_after()
         every("calls.lapse_offers", seconds=60)
+        every("calls.end_appeal_periods", seconds=600)
+        every("calls.watch_obligations", seconds=3600)
         every("calls.watch_steps", seconds=300)

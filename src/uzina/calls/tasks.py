@@ -3,9 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+
 from uzina.calls import actions, queries
-from uzina.calls.models import Application, Award
-from uzina.calls.rules import modes
+from uzina.calls.models import Appeal, Application, Award
+from uzina.calls.rules import letters, modes
+from uzina.core.pdf import pdf_of
 from uzina.people import actions as people
 
 
@@ -37,6 +43,104 @@ def mail_lapse(*, award: str, now: datetime) -> None:
 def tell_cut_off_moved(*, move: int, now: datetime) -> None:
     """Tell everybody with a draft that a cut-off has moved."""
     actions.tell_cut_off_moved(queries.cut_off_move(move), now=now)
+
+
+def mail_moved_up(*, award: str, now: datetime) -> None:
+    """Tell an applicant on the reserve list that hours became free, and by when to answer."""
+    _mail_award("moved_up", queries.award(award), now)
+
+
+def mail_appeal_received(*, appeal: str, now: datetime) -> None:
+    """Tell the applicant that the appeal is there, and by when they hear more."""
+    _mail_appeal("appeal_received", queries.appeal(appeal), now)
+
+
+def mail_appeal_outcome(*, appeal: str, now: datetime) -> None:
+    """Tell the applicant what the second panel decided."""
+    _mail_appeal("appeal_outcome", queries.appeal(appeal), now)
+
+
+def write_letter(*, application: str, kind: str, now: datetime) -> None:
+    """Make the letter on a decision, once. Where a ranking was released, write its message too.
+
+    Those messages are held until the last letter of the ranking is made, and leave together.
+    """
+    found = queries.application(application)
+    with translation.override(found.applicant.language):
+        facts = queries.letter_facts(found, kind, now=now)
+        verifier = letters.new_verifier()
+        body = render_to_string("calls/letters/letter.html", facts | {"verifier": verifier})
+        title = f"{gettext(letters.KINDS[kind])}, {found.code}"
+    if not queries.has_letter(found, kind):
+        actions.keep_letter(
+            found,
+            kind=kind,
+            language=found.applicant.language,
+            verifier=verifier,
+            pdf=pdf_of(SafeString(body), title=title, language=found.applicant.language),
+            facts={"outcome": kind, "title": found.title},
+            now=now,
+        )
+    decision = found.decision
+    if decision.ranking is None or kind not in queries.WITH_RANKING:
+        return
+    if decision.outcome != kind:
+        return  # moved up from the reserve list, with a message of its own
+    _mail_ranked(kind, found, decision.ranking.code, now)
+    if not queries.without_letter(decision.ranking).exists():
+        people.release_batch(decision.ranking.code, by=None, now=now)
+
+
+def _mail_ranked(kind: str, application: Application, batch: str, now: datetime) -> None:
+    with translation.override(application.applicant.language):
+        facts = queries.letter_facts(application, kind, now=now)
+    award = facts["award"] if kind == "award" else None
+    people.write_message(
+        application.applicant,
+        kind=f"calls.{kind}",
+        facts={
+            "application": application,
+            "call": application.call,
+            "due": application.due_at,
+            "path": f"/awards/{award.code}/" if award else f"/applications/{application.code}/",
+            "award": award,
+            "answer_by": award.answer_by if award else None,
+            "reasons": facts["failed"],
+            "why": facts["why"],
+            "comment": facts["comment"],
+            "is_ranked": True,
+            "appeal_by": facts["appeal_by"],
+        },
+        about=application.code,
+        key=f"{kind}.{application.code}",
+        now=now,
+        batch=batch,
+        is_held=True,
+    )
+
+
+def _mail_appeal(kind: str, appeal: Appeal, now: datetime) -> None:
+    application = appeal.application
+    people.write_message(
+        application.applicant,
+        kind=f"calls.{kind}",
+        facts={
+            "application": application,
+            "call": application.call,
+            "appeal": appeal,
+            "due": appeal.due_at,
+            "path": f"/appeals/{appeal.code}/",
+        },
+        about=application.code,
+        key=f"{kind}.{appeal.code}",
+        now=now,
+    )
+
+
+def end_appeal_periods(*, now: datetime) -> None:
+    """Close the time to appeal where nobody did."""
+    for step in queries.over_appeal_periods(now):
+        actions.end_appeal_period(step.application, now=now)
 
 
 def lapse_offers(*, now: datetime) -> None:
@@ -71,6 +175,21 @@ def watch_obligations(*, now: datetime) -> None:
         actions.end(award, now=now)
     for obligation in queries.to_remind(now):
         actions.remind(obligation, now=now)
+
+
+def find_conflicts(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
+    """Look for everybody's conflicts of interest in an application that was just handed in."""
+    actions.screen(queries.application(subject), now=now)
+
+
+def watch_reviews(*, now: datetime) -> None:
+    """Remind reviewers, go on where all reviews are in, and where the time to reply is over."""
+    for person in {one.reviewer_id: one.reviewer for one in queries.to_be_reminded(now)}.values():
+        actions.remind_reviewer(person, now=now)
+    for application in queries.reviewed_enough():
+        actions.finish_peer_review(application, now=now)
+    for application in queries.replies_over(now):
+        actions.end_reply(application, now=now)
 
 
 def _mail_application(kind: str, application: Application, now: datetime) -> None:

@@ -8,6 +8,14 @@ from uzina.calls.actions.amendments import (
     refuse_amendment,
     withdraw_amendment,
 )
+from uzina.calls.actions.appeals import (
+    allow_funding,
+    dismiss,
+    end_appeal_period,
+    file_appeal,
+    uphold,
+    withdraw_appeal,
+)
 from uzina.calls.actions.applications import start, submit, withdraw
 from uzina.calls.actions.assessments import assess
 from uzina.calls.actions.assignments import (
@@ -17,7 +25,13 @@ from uzina.calls.actions.assignments import (
     replace_review,
     unassign_review,
 )
-from uzina.calls.actions.awards import accept, lapse, offer_next, refuse
+from uzina.calls.actions.awards import (
+    accept,
+    lapse,
+    offer_next,
+    refuse,
+    terms_of,
+)
 from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
 from uzina.calls.actions.capacities import fund_capacity
 from uzina.calls.actions.challenges import (
@@ -40,9 +54,25 @@ from uzina.calls.actions.drafts import carry_over, clone, import_draft, save_sec
 from uzina.calls.actions.entries import choose_entry, score_entry, send_entry
 from uzina.calls.actions.escalations import escalate
 from uzina.calls.actions.interest import admit_interest, decline_interest
+from uzina.calls.actions.letters import (
+    keep_letter,
+)
 from uzina.calls.actions.modes import write_mode
 from uzina.calls.actions.obligations import accept_report, end, remind, return_report, submit_report
+from uzina.calls.actions.panel import (
+    agree,
+    close_panel,
+    seat,
+    unseat,
+)
 from uzina.calls.actions.questions import answer_question, ask, end_waiting, watch_question
+from uzina.calls.actions.rankings import (
+    adopt,
+    discard,
+    draft_ranking,
+    release,
+    rerun,
+)
 from uzina.calls.actions.redirects import redirect
 from uzina.calls.actions.replies import (
     end_reply,
@@ -91,7 +121,10 @@ __all__ = [
     "accept_report",
     "accept_review",
     "admit_interest",
+    "adopt",
     "adopt_assignment",
+    "agree",
+    "allow_funding",
     "amend",
     "answer_question",
     "approve_amendment",
@@ -107,6 +140,7 @@ __all__ = [
     "change_profile",
     "choose_entry",
     "clone",
+    "close_panel",
     "close_peer_review",
     "confirm",
     "create_call",
@@ -116,17 +150,23 @@ __all__ = [
     "decline_interest",
     "delete_file",
     "detach",
+    "discard",
+    "dismiss",
+    "draft_ranking",
     "end",
+    "end_appeal_period",
     "end_reply",
     "end_waiting",
     "escalate",
     "exempt",
+    "file_appeal",
     "finish_batch",
     "finish_peer_review",
     "fund_capacity",
     "give_back_step",
     "grant_aid",
     "import_draft",
+    "keep_letter",
     "lapse",
     "leave_out",
     "make_reviewer",
@@ -141,11 +181,13 @@ __all__ = [
     "refuse_amendment",
     "refuse_review",
     "reject",
+    "release",
     "release_prizes",
     "remind",
     "remind_reviewer",
     "replace_review",
     "reply",
+    "rerun",
     "rest_reviewer",
     "return_report",
     "reveal",
@@ -155,6 +197,7 @@ __all__ = [
     "screen",
     "screen_call",
     "screen_person",
+    "seat",
     "send_entry",
     "set_challenge",
     "settle",
@@ -166,13 +209,17 @@ __all__ = [
     "take_in",
     "take_step",
     "tell_cut_off_moved",
+    "terms_of",
     "unassign_review",
+    "unseat",
     "unshare",
+    "uphold",
     "void_aid",
     "waive_reply",
     "wake_reviewer",
     "watch_question",
     "withdraw",
     "withdraw_amendment",
+    "withdraw_appeal",
     "write_mode",
 ]

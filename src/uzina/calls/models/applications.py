@@ -69,10 +69,15 @@ def conflicted(person: Person) -> Q:
 
 
 def before_panel_of(person: Person) -> Q:
-    """Return what selects the applications of the calls on whose panel the person sits."""
+    """Return what selects the applications of the calls on whose panel the person sits.
+
+    The second panel sees those under appeal only.
+    """
     from uzina.calls.models.judging import PanelSeat
 
-    return Q(call__in=PanelSeat.objects.filter(person=person).values("call"))
+    seats = PanelSeat.objects.filter(person=person)
+    second = Q(call__in=seats.filter(is_for_appeals=True).values("call"), appeal__isnull=False)
+    return Q(call__in=seats.filter(is_for_appeals=False).values("call")) | second
 
 
 class Application(models.Model):

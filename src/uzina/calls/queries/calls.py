@@ -27,7 +27,7 @@ from uzina.calls.models import (
     Decision,
     Step,
 )
-from uzina.calls.rules import awards, clock, modes
+from uzina.calls.rules import awards, call_check, clock, modes
 from uzina.calls.rules.flows import ApplicationState, AwardState, CallState
 from uzina.calls.rules.steps import StepKind, StepState
 from uzina.ledger import queries as ledger_queries
@@ -58,7 +58,7 @@ def calls() -> QuerySet[Call]:
         .values("total")
     )
     return (  # type: ignore[no-any-return]
-        Call.objects.prefetch_related("cut_offs", Prefetch("capacities", capacities()))
+        Call.objects.prefetch_related("cut_offs__moves", Prefetch("capacities", capacities()))
         .annotate(
             promised_gpu_ms=Coalesce(Subquery(offered), Value(0), output_field=BigIntegerField()),
             awarded_eur_cents=Coalesce(Subquery(worth), Value(0), output_field=BigIntegerField()),
@@ -185,6 +185,33 @@ def coming_cut_offs(now: datetime) -> list[CutOff]:
         .order_by("closes_at", "pk")
     )
     return list(found[:MOST_COMING])
+
+
+def is_open(call: Call, now: datetime) -> bool:
+    """Tell whether a call takes applications. No query for a row of calls()."""
+    return (
+        call.state is CallState.PUBLISHED
+        and call.spent_at is None
+        and any(clock.is_open(window, now) for window in call.windows)
+    )
+
+
+def cut_off(call: Call, number: int) -> CutOff | None:
+    """Return a cut-off of a row of calls() by its number, from 1; None where there is none."""
+    found = list(call.cut_offs.all())
+    return found[number - 1] if 1 <= number <= len(found) else None
+
+
+def remarks(call: Call, now: datetime) -> list[call_check.Remark]:
+    """Return what deserves a look in a row of calls() before it is published. No query."""
+    return call_check.remarks(
+        call.mode,
+        windows=call.windows,
+        offered=[
+            call_check.Offered(one.partition, one.account.balance) for one in call.capacities.all()
+        ],
+        now=now,
+    )
 
 
 def left_gpu_ms(call: Call) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from uzina.calls.rules import clock
 from uzina.core.errors import Refused
 from uzina.core.text import _
 
@@ -63,6 +64,32 @@ def check_answer(answer_by: datetime, now: datetime) -> None:
             ),
             answer_by=f"{answer_by:%Y-%m-%d, %H:%M %Z}",
         )
+
+
+def period(
+    now: datetime,
+    *,
+    months: int,
+    usable_from: datetime | None,
+    usable_until: datetime | None,
+) -> tuple[datetime, datetime]:
+    """Return when an award that is accepted now begins and ends.
+
+    usable_from, usable_until  in which its hours may be used, where the call says so
+
+    Raises Refused award.accept.period_over from the end of that period on.
+    """
+    starts_at = max(now, usable_from) if usable_from else now
+    ends_at = clock.after_months(starts_at, months)
+    if usable_until is None:
+        return starts_at, ends_at
+    if starts_at >= usable_until:
+        raise Refused(
+            "award.accept.period_over",
+            _("The hours of this award could be used until {usable_until}. Write to us."),
+            usable_until=clock.told(usable_until),
+        )
+    return starts_at, min(ends_at, usable_until)
 
 
 def check_recommended(recommended_gpu_ms: int, package_gpu_ms: int) -> None:

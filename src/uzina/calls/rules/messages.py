@@ -62,6 +62,7 @@ def declare_kinds() -> None:
         example=EXAMPLE | {"who": "Ana Pop"},
     )
     declare_workflow()
+    declare_deciding()
 
 
 QUESTION = {"code": "QUE-2AB3CD", "text": "…", "answer": "…"}
@@ -161,4 +162,30 @@ def declare_after() -> None:
         title=_("A cut-off of a call you have a draft in has moved"),
         is_mandatory=True,
         example=EXAMPLE | {"before": SOON, "after": SOON, "reason": "…"},
+    )
+
+
+def declare_deciding() -> None:
+    """Make known what is written on rankings and appeals: decisions, all of them."""
+    declare(
+        "calls.moved_up",
+        title=_("The reserve list moved up"),
+        is_mandatory=True,
+        example=EXAMPLE | {"award": AWARD, "answer_by": SOON, "path": "/awards/AWD-2AB3CD/"},
+    )
+    appeal = EXAMPLE | {
+        "appeal": {"code": "APL-2AB3CD", "state": "dismissed", "outcome_text": "…"},
+        "path": "/appeals/APL-2AB3CD/",
+    }
+    declare(
+        "calls.appeal_received",
+        title=_("An appeal has arrived"),
+        is_mandatory=True,
+        example=appeal,
+    )
+    declare(
+        "calls.appeal_outcome",
+        title=_("An appeal is decided"),
+        is_mandatory=True,
+        example=appeal,
     )
