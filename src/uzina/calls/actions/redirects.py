@@ -1,19 +1,17 @@
 """Sending an application on: to another call here, or to another factory."""
 
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
 from uzina.calls import access, queries
-from uzina.calls.actions import steps
+from uzina.calls.actions import drafts, steps
 from uzina.calls.models import (
     Application,
     Call,
     Decision,
     Editor,
     Redirect,
-    SavedSection,
 )
 from uzina.calls.rules import checks, clock, sections
 from uzina.calls.rules.flows import APPLICATION, CallState
@@ -91,7 +89,7 @@ def redirect(
     steps.stop(application, now=now)
     made = Redirect.objects.create(
         application=application,
-        to_application=_copy(application, to_call, now=now) if to_call is not None else None,
+        to_application=_copy(application, to_call, by=by, now=now) if to_call is not None else None,
         to_factory="" if to_call is not None else to_factory,
         reason=reason,
         by=by,
@@ -138,26 +136,20 @@ def _check_factory(name: str) -> None:
         )
 
 
-def _copy(application: Application, to_call: Call, *, now: datetime) -> Application:
+def _copy(application: Application, to_call: Call, *, by: Person, now: datetime) -> Application:
     """Make it a draft of the same applicant in another call: its text, its colleagues."""
     draft = Application.objects.create(
         call=to_call,
         applicant=application.applicant,
         organisation=application.organisation,
-        title=application.title,
         made_at=now,
-        cloned_from=application,
     )
-    SavedSection.objects.bulk_create(
-        SavedSection(application=draft, slug=one.slug, answers=one.answers, version=1, saved_at=now)
-        for one in application.sections.order_by("pk")
-        if one.slug in to_call.mode.sections
-    )
+    log("application.started", draft.code, by=by, now=now, call=to_call.slug)
+    drafts.carry_over(application, draft, by=by, now=now)
     Editor.objects.bulk_create(
         Editor(application=draft, person_id=one.person_id, made_at=now)
         for one in application.editors.order_by("pk")
     )
-    log("application.started", draft.code, by=None, now=now, call=to_call.slug)
     return draft
 
 
@@ -165,7 +157,7 @@ def _tell(made: Redirect, application: Application, *, now: datetime) -> None:
     draft = made.to_application
     missing: list[str] = []
     if draft is not None:
-        answers: dict[str, Any] = queries.answers_of(draft)
+        answers = queries.answers_of(draft)
         missing = [
             section.title
             for section in queries.asked_sections(draft)
