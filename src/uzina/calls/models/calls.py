@@ -40,6 +40,10 @@ class AccessMode(models.Model):
         return f"{self.slug} {self.version}"
 
 
+MOST_READ_MODES = 256
+_read_modes: dict[str, tuple[Any, modes.Mode]] = {}
+
+
 class CallQuerySet(models.QuerySet["Call"]):
     """Calls."""
 
@@ -92,8 +96,13 @@ class Call(models.Model):
 
     @cached_property
     def mode(self) -> modes.Mode:
-        """The mode as the call keeps it."""
-        return mode_data.parse_mode(self.rules)
+        """The mode as the call keeps it. Read once a process: a list has many rows of one call."""
+        kept = _read_modes.get(self.code)
+        if kept is None or kept[0] != self.rules:
+            if len(_read_modes) >= MOST_READ_MODES:
+                _read_modes.clear()
+            kept = _read_modes[self.code] = (self.rules, mode_data.parse_mode(self.rules))
+        return kept[1]
 
     @property
     def summary(self) -> str:
