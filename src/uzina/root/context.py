@@ -30,13 +30,23 @@ FOR_PEOPLE = [
 FOR_ROLES = {
     "/clusters/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Cluster")),
     "/assessments/": ({RoleKind.ASSESSOR, RoleKind.OPERATOR}, gettext_lazy("Assessments")),
+    "/reviews/": ({RoleKind.REVIEWER}, gettext_lazy("Reviews")),
+    "/reviewers/": ({RoleKind.OPERATOR}, gettext_lazy("Reviewers")),
     "/messages/": ({RoleKind.OPERATOR}, gettext_lazy("Messages")),
+    "/changes/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Changes")),
+    "/reports/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Reports")),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),
 }
 """Addresses, and the roles they are shown to. What an address refuses it refuses itself."""
 
-WITHIN = {"/runs/": "/jobs/", "/allocations/": "/projects/", "/awards/": "/applications/"}
+WITHIN = {
+    "/runs/": "/jobs/",
+    "/allocations/": "/projects/",
+    "/awards/": "/applications/",
+    "/bids/": "/reviews/",
+    "/reviewer/": "/reviews/",
+}
 """Addresses that belong under another entry of the navigation."""
 
 

@@ -340,10 +340,14 @@ def remind_reviewer(person: Person, *, now: datetime) -> int:
 
     The operators are told of what is late, once.
     """
-    mine = list(queries.to_be_reminded(now).filter(reviewer=person).select_for_update(of=("self",)))
-    for review in mine:
-        review.reminders = reviews.reminder(review.due_at, review.reminders, now)
-        review.save(update_fields=["reminders"])
+    mine = []
+    rows = queries.to_be_reminded(now).filter(reviewer=person).select_for_update(of=("self",))
+    for review in rows:
+        wanted = reviews.reminder(review.assigned_at, review.due_at, review.reminders, now)
+        if wanted > review.reminders:
+            review.reminders = wanted
+            review.save(update_fields=["reminders"])
+            mine.append(review)
     if mine:
         review_news.reminded(person, mine, now=now)
         log("review.reminded", person.code, by=None, now=now, reviews=[one.code for one in mine])

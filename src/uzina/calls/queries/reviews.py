@@ -278,7 +278,7 @@ def suggestions(application: Application, *, most: int = 5) -> list[assignment.P
 
 
 def to_be_reminded(now: datetime) -> QuerySet[Review]:
-    """Return the reviews whose reviewers are to be reminded now, by reviewer."""
+    """Return the reviews whose reviewers may have to be reminded now, by reviewer."""
     soon = Q(due_at__lte=now + reviews.REMIND_BEFORE, reminders=0)
     late = Q(due_at__lte=now, reminders=1)
     return (  # type: ignore[no-any-return]

@@ -108,9 +108,14 @@ def check_open(step: str | None, verb: str) -> None:
         )
 
 
-def reminder(due_at: datetime, reminders: int, now: datetime) -> int:
+def remind_from(assigned_at: datetime, due_at: datetime) -> datetime:
+    """Return when to remind: three days before it is due, or a third of the time if that is less."""
+    return due_at - min(REMIND_BEFORE, (due_at - assigned_at) / 3)
+
+
+def reminder(assigned_at: datetime, due_at: datetime, reminders: int, now: datetime) -> int:
     """Return how many reminders there should have been by now: 1 shortly before, 2 once late."""
-    wanted = 2 if now >= due_at else 1 if now >= due_at - REMIND_BEFORE else 0
+    wanted = 2 if now >= due_at else 1 if now >= remind_from(assigned_at, due_at) else 0
     return max(wanted, reminders)
 
 

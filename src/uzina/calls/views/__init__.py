@@ -23,6 +23,11 @@ from uzina.calls.views.awards import (
     award_accept,
     award_refuse,
 )
+from uzina.calls.views.bids import (
+    bid,
+    bid_conflict,
+    bids,
+)
 from uzina.calls.views.calls import (
     call,
     call_archive,
@@ -55,6 +60,33 @@ from uzina.calls.views.public_awards import public_awards, public_awards_csv
 from uzina.calls.views.qualify import (
     qualify,
 )
+from uzina.calls.views.replies import (
+    reply,
+    reply_waive,
+)
+from uzina.calls.views.reviewers import (
+    my_profile,
+    reviewer,
+    reviewer_new,
+    reviewers,
+)
+from uzina.calls.views.reviewing import (
+    application_reviewing,
+    application_reviewing_act,
+    assignment_adopt,
+    assignment_plan,
+    pool,
+    review_act,
+    reviewing,
+)
+from uzina.calls.views.reviews import (
+    my_reviews,
+    review,
+    review_accept,
+    review_conflict,
+    review_decline,
+    review_document,
+)
 from uzina.calls.views.sections import section
 
 __all__ = [
@@ -62,15 +94,22 @@ __all__ = [
     "aid_register_csv",
     "aid_void",
     "application",
+    "application_reviewing",
+    "application_reviewing_act",
     "applications",
     "apply",
     "assessment",
     "assessments",
+    "assignment_adopt",
+    "assignment_plan",
     "award",
     "award_accept",
     "award_change",
     "award_changes",
     "award_refuse",
+    "bid",
+    "bid_conflict",
+    "bids",
     "call",
     "call_archive",
     "call_new",
@@ -98,10 +137,25 @@ __all__ = [
     "leaderboard",
     "members",
     "members_csv",
+    "my_profile",
+    "my_reviews",
     "organisation_aid",
+    "pool",
     "public_awards",
     "public_awards_csv",
     "qualify",
+    "reply",
+    "reply_waive",
+    "review",
+    "review_accept",
+    "review_act",
+    "review_conflict",
+    "review_decline",
+    "review_document",
+    "reviewer",
+    "reviewer_new",
+    "reviewers",
+    "reviewing",
     "section",
     "terms",
     "withdraw",
