@@ -29,3 +29,12 @@ class PeopleConfig(AppConfig):
                 ],
             },
         )
+        rules.declare(
+            "people.vat_not_valid",
+            title=_("A VAT number is not in the register"),
+            is_mandatory=False,
+            example={
+                "organisation": {"name": "Limbă Vie SRL", "vat_number": "RO18547290"},
+                "path": "/organisations/ORG-2AB3CD/change/",
+            },
+        )

@@ -1,4 +1,4 @@
-"""What the worker runs: messages that leave, and the daily digests.
+"""What the worker runs: messages that leave, the daily digests, questions to the VAT register.
 
 A message may leave twice when the worker dies between the mail server's answer and our note of
 it; its Message-ID is made from its code, so mail programs show it once.
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from uzina.people import actions, queries, rules
+from uzina.people.adapters import vat_register
 from uzina.people.models import Message
 
 PERMANENT = 500
@@ -42,6 +43,17 @@ def send_digests(*, now: datetime) -> None:
     """Write the digests that are due; they leave as every message does."""
     for person in queries.awaiting_digest(now):
         actions.write_digest(person, now=now)
+
+
+def ask_vat(*, organisation: str, number: str, question: int, failures: int, now: datetime) -> None:
+    """Ask the register about an organisation's VAT number, and keep what it says."""
+    register = vat_register()
+    if register is None:
+        return
+    answer = register.ask(number)
+    actions.note_vat_answer(
+        organisation, answer, number=number, question=question, failures=failures, now=now
+    )
 
 
 def _mail(message: Message) -> EmailMessage:

@@ -19,6 +19,7 @@ from uzina.people.actions.organisations import (
     OrganisationFacts,
     change_organisation,
     hold_organisations,
+    note_vat_answer,
     register_organisation,
 )
 from uzina.people.actions.persons import (
@@ -60,6 +61,7 @@ __all__ = [
     "note_failed_sign_in",
     "note_not_sent",
     "note_sent",
+    "note_vat_answer",
     "one_line",
     "open_project",
     "register",

@@ -1,6 +1,6 @@
 """The API of organisations."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from django.shortcuts import get_object_or_404
@@ -26,6 +26,14 @@ class RelatedEnterpriseBody(Schema):
     balance_eur: Amount
 
 
+class YearBody(Schema):
+    year: Annotated[int, Field(ge=1900, le=9999)]
+    headcount: Count
+    turnover_eur: Amount
+    balance_eur: Amount
+    is_estimate: bool = False
+
+
 class OrganisationIn(Schema):
     name: Line
     kind: rules.OrganisationKind
@@ -38,6 +46,9 @@ class OrganisationIn(Schema):
     turnover_eur: Amount = 0
     balance_eur: Amount = 0
     related_enterprises: Annotated[list[RelatedEnterpriseBody], Field(max_length=100)] = []
+    years: Annotated[list[YearBody], Field(max_length=rules.MOST_YEARS)] = []
+    public_share_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    pic: Annotated[str, Field(max_length=20, pattern=r"^[0-9 ]*$")] = ""
 
 
 class OrganisationOut(Schema):
@@ -53,11 +64,21 @@ class OrganisationOut(Schema):
     turnover_eur: int
     balance_eur: int
     related_enterprises: list[RelatedEnterpriseBody]
+    years: list[YearBody]
+    public_share_percent: int
+    pic: str
+    vat_state: rules.VatState
+    vat_checked_at: datetime | None
     size_class: str
+    size_reasons: list[str]
 
     @staticmethod
     def resolve_size_class(organisation: Organisation) -> str:
         return queries.sized(organisation).size
+
+    @staticmethod
+    def resolve_size_reasons(organisation: Organisation) -> list[str]:
+        return queries.size_reasons(queries.sized(organisation))
 
 
 @router.post("/organisations", response={201: OrganisationOut})
@@ -71,7 +92,9 @@ def register_organisation(request: SignedIn, body: OrganisationIn):
 def organisations(request: SignedIn, limit: int = 50, cursor: str = ""):
     """List the organisations you belong to; the factory's people see all."""
     visible = Organisation.objects.visible_to(request.user)
-    return paged(visible.prefetch_related("related_enterprises"), limit=limit, cursor=cursor)
+    return paged(
+        visible.prefetch_related("related_enterprises", "years"), limit=limit, cursor=cursor
+    )
 
 
 @router.get("/organisations/{code}", response=OrganisationOut)
@@ -92,4 +115,5 @@ def _facts(body: OrganisationIn) -> actions.OrganisationFacts:
     values["related_enterprises"] = tuple(
         rules.Related(**one.dict()) for one in body.related_enterprises
     )
+    values["years"] = tuple(rules.Year(**one.dict()) for one in body.years)
     return actions.OrganisationFacts(**values)

@@ -16,6 +16,7 @@ from uzina.people.forms.organisations import (
     OrganisationForm,
     OrganisationForms,
     RelatedForm,
+    YearForm,
 )
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "TokenForm",
     "WishesForm",
     "WithdrawForm",
+    "YearForm",
     "current_language",
 ]

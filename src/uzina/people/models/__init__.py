@@ -5,6 +5,7 @@ from uzina.people.models.organisations import (
     Affiliation,
     Organisation,
     OrganisationQuerySet,
+    OrganisationYear,
     RelatedEnterprise,
 )
 from uzina.people.models.persons import (
@@ -27,6 +28,7 @@ __all__ = [
     "MessageWish",
     "Organisation",
     "OrganisationQuerySet",
+    "OrganisationYear",
     "Person",
     "PersonManager",
     "PersonQuerySet",

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from uzina.core.fields import CodeField
+from uzina.core.fields import CodeField, StateField
 from uzina.people import rules
 from uzina.people.models.persons import Person
 
@@ -21,7 +21,14 @@ class OrganisationQuerySet(models.QuerySet["Organisation"]):
 
 
 class Organisation(models.Model):
-    """The body a person acts for. The figures are those of its last closed year, its own only."""
+    """The body a person acts for. The figures are those of its last closed year, its own only.
+
+    public_share_percent  capital or votes held by public bodies (2003/361/EC, Annex, Article 3(4))
+    vat_name, vat_consultation  what the register said with a yes: the name registered, and the
+                                number that proves that we asked
+    vat_reason    why the register gave no answer the last time
+    vat_question  counts the questions, so that only the answer to the newest is kept
+    """
 
     code = CodeField("ORG")
     name = models.CharField(max_length=200)
@@ -36,6 +43,14 @@ class Organisation(models.Model):
     headcount = models.PositiveIntegerField(default=0)
     turnover_eur = models.BigIntegerField(default=0)
     balance_eur = models.BigIntegerField(default=0)
+    public_share_percent = models.PositiveSmallIntegerField(default=0)
+    pic = models.CharField(max_length=9, blank=True)
+    vat_state = StateField(rules.VatState, default=rules.VatState.UNKNOWN)
+    vat_checked_at = models.DateTimeField(null=True)
+    vat_name = models.CharField(max_length=200, blank=True)
+    vat_consultation = models.CharField(max_length=40, blank=True)
+    vat_reason = models.CharField(max_length=200, blank=True)
+    vat_question = models.PositiveIntegerField(default=0)
     made_at = models.DateTimeField()
 
     objects: ClassVar[Any] = OrganisationQuerySet.as_manager()
@@ -43,9 +58,12 @@ class Organisation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
+                condition=Q(public_share_percent__lte=100), name="organisation_public_share_percent"
+            ),
+            models.CheckConstraint(
                 condition=Q(turnover_eur__gte=0, balance_eur__gte=0),
                 name="organisation_figures_not_negative",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,6 +73,32 @@ class Organisation(models.Model):
     def kind_label(self) -> str:
         """The kind in words."""
         return rules.OrganisationKind(self.kind).label
+
+
+class OrganisationYear(models.Model):
+    """The figures of one closed year of an organisation, its own only; or a new one's estimate."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="years")
+    year = models.PositiveSmallIntegerField()
+    headcount = models.PositiveIntegerField()
+    turnover_eur = models.BigIntegerField()
+    balance_eur = models.BigIntegerField()
+    is_estimate = models.BooleanField(default=False)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-year"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "year"], name="organisationyear_once_a_year"
+            ),
+            models.CheckConstraint(
+                condition=Q(turnover_eur__gte=0, balance_eur__gte=0),
+                name="organisationyear_figures_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation} {self.year}"
 
 
 class RelatedEnterprise(models.Model):

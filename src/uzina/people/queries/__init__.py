@@ -18,7 +18,9 @@ from uzina.people.queries.organisations import (
     organisations_of,
     related_of,
     represents,
+    size_reasons,
     sized,
+    years_of,
 )
 from uzina.people.queries.persons import (
     people_by_ids,
@@ -62,10 +64,12 @@ __all__ = [
     "projects_of",
     "related_of",
     "represents",
+    "size_reasons",
     "sized",
     "token_holder",
     "unsubscribe_token",
     "unsubscribing",
     "wish",
     "wishes",
+    "years_of",
 ]

@@ -1,8 +1,11 @@
 """Reads about organisations."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from uzina.people import rules
 from uzina.people.models import (
@@ -31,13 +34,40 @@ def is_affiliated(person: Person, organisation: Organisation) -> bool:
 
 
 def sized(organisation: Organisation) -> rules.Sized:
-    """Return the organisation's size class, related enterprises included. One query."""
-    return rules.size_class(
-        organisation.headcount,
-        organisation.turnover_eur,
-        organisation.balance_eur,
-        related_of(organisation),
+    """Return the organisation's size class and why, related enterprises included. Two queries."""
+    return rules.size_over(
+        years_of(organisation),
+        related=related_of(organisation),
+        public_share_percent=organisation.public_share_percent,
     )
+
+
+def years_of(organisation: Organisation) -> list[rules.Year]:
+    """Return the figures of its closed years; of no known year where none were given."""
+    return [
+        rules.Year(row.year, row.headcount, row.turnover_eur, row.balance_eur, row.is_estimate)
+        for row in organisation.years.all()
+    ] or [
+        rules.Year(0, organisation.headcount, organisation.turnover_eur, organisation.balance_eur)
+    ]
+
+
+def size_reasons(sized: rules.Sized) -> list[str]:
+    """Return why the size is as it is, in the language at hand."""
+    return [
+        gettext(reason.message).format(
+            **{name: _shown(name, value) for name, value in reason.facts.items()}
+        )
+        for reason in sized.reasons
+    ]
+
+
+def _shown(name: str, value: Any) -> str:
+    if name == "year":
+        return str(value or gettext("Last closed year"))
+    if isinstance(value, rules.SizeClass):
+        return gettext(value.label)
+    return number_format(value, 0, force_grouping=True) if isinstance(value, int) else str(value)
 
 
 def related_of(organisation: Organisation) -> list[rules.Related]:

@@ -222,7 +222,9 @@ def test_the_api_lists_one_s_own_and_lets_operators_release_and_withdraw(api, an
     held = write(ana, "held", is_held=True, batch="CAL")
     mine, theirs = api(ana), api(operator)
 
-    assert [one["code"] for one in mine.get("/api/v1/people/messages").json()["items"]] == [sent.code]
+    assert [one["code"] for one in mine.get("/api/v1/people/messages").json()["items"]] == [
+        sent.code
+    ]
     assert mine.get(f"/api/v1/people/messages/{held.code}").status_code == 404
     assert mine.post(f"/api/v1/people/messages/{held.code}/release").status_code == 404
     refused = mine.post(

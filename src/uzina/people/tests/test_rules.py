@@ -18,14 +18,18 @@ from uzina.people.rules import Related, Relation, SizeClass, related_problems, s
         (50, 0, 0, SizeClass.MEDIUM),
         (249, 50_000_000, 99_000_000, SizeClass.MEDIUM),
         (249, 99_000_000, 43_000_000, SizeClass.MEDIUM),
-        (249, 50_000_001, 43_000_001, SizeClass.LARGE),
-        (250, 0, 0, SizeClass.LARGE),
+        (249, 50_000_001, 43_000_001, SizeClass.SMALL_MID_CAP),
+        (250, 0, 0, SizeClass.SMALL_MID_CAP),
+        (749, 150_000_000, 999_000_000, SizeClass.SMALL_MID_CAP),
+        (749, 999_000_000, 129_000_000, SizeClass.SMALL_MID_CAP),
+        (749, 150_000_001, 129_000_001, SizeClass.LARGE),
+        (750, 0, 0, SizeClass.LARGE),
     ],
 )
 def test_an_enterprise_has_the_size_of_the_recommendation(headcount, turnover, balance, size):
     sized = size_class(headcount, turnover, balance)
     assert sized.size is size
-    assert sized.is_sme is (size is not SizeClass.LARGE)
+    assert sized.is_sme is (size not in {SizeClass.SMALL_MID_CAP, SizeClass.LARGE})
 
 
 def test_a_partner_counts_in_proportion_and_a_linked_enterprise_in_full():
@@ -38,15 +42,15 @@ def test_a_partner_counts_in_proportion_and_a_linked_enterprise_in_full():
     assert sized.size is SizeClass.MEDIUM
 
 
-def test_one_person_more_in_a_linked_enterprise_makes_it_large():
+def test_one_person_more_in_a_linked_enterprise_makes_it_no_sme():
     def of(people):
         return size_class(50, 0, 0, [Related("L", Relation.LINKED, 51, people, 0, 0)]).size
 
     assert of(199) is SizeClass.MEDIUM
-    assert of(200) is SizeClass.LARGE
+    assert of(200) is SizeClass.SMALL_MID_CAP
 
 
-@given(st.integers(0, 400), st.integers(0, 10**8), st.integers(0, 10**8), st.integers(0, 500))
+@given(st.integers(0, 900), st.integers(0, 10**8), st.integers(0, 10**8), st.integers(0, 500))
 def test_a_related_enterprise_never_makes_one_smaller(headcount, turnover, balance, more):
     order = list(SizeClass)
     alone = size_class(headcount, turnover, balance)

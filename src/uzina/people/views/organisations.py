@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import number_format
 from django.utils.timezone import now
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from uzina.core.errors import Refused
@@ -65,14 +66,17 @@ def organisation_change(request: SignedIn, code: str) -> HttpResponse:
 def organisation(request: SignedIn, code: str) -> HttpResponse:
     """Show an organisation with its size class and why."""
     visible = Organisation.objects.visible_to(request.user)
-    found = get_object_or_404(visible.prefetch_related("related_enterprises"), code=code)
-    sized = queries.sized(found)
+    found = get_object_or_404(visible.prefetch_related("related_enterprises", "years"), code=code)
+    sized, years = queries.sized(found), list(found.years.all())
     context = {
         "organisation": found,
         "kind": gettext(found.kind_label),
         "sized": sized,
         "verdict": _verdict(found, sized),
-        "reasons": _reasons(sized),
+        "reasons": queries.size_reasons(sized),
+        "years": years,
+        "needs_years": not years,
+        "vat": _vat(found),
         "facts": _facts(found),
         "related": [
             {"relation_label": rules.Relation(row.relation).label, **asdict(row)}
@@ -91,24 +95,32 @@ def _verdict(found: Organisation, sized: rules.Sized) -> str:
     return gettext("It does not count as a small or medium-sized enterprise, because:")
 
 
-def _reasons(sized: rules.Sized) -> list[str]:
-    """Return the figures beside the ceilings of the size class, in words."""
-    ceiling = next((one for one in rules.CEILINGS if one.size is sized.size), rules.CEILINGS[-1])
-    people = ngettext(
-        "{count} person employed, related enterprises included; the limit is below {limit}.",
-        "{count} people employed, related enterprises included; the limit is below {limit}.",
-        sized.headcount,
-    )
-    return [
-        people.format(count=_number(sized.headcount), limit=_number(ceiling.headcount)),
-        gettext("A turnover of EUR {amount}; the limit is EUR {limit}.").format(
-            amount=_number(sized.turnover_eur), limit=_number(ceiling.turnover_eur)
-        ),
-        gettext(
-            "A balance sheet of EUR {amount}; the limit is EUR {limit}. Within one of the two"
-            " limits is enough."
-        ).format(amount=_number(sized.balance_eur), limit=_number(ceiling.balance_eur)),
-    ]
+def _vat(found: Organisation) -> dict[str, str]:
+    """Return what the register says of the VAT number, in words."""
+    state = found.vat_state
+    if state is rules.VatState.VALID:
+        words = gettext("The register of the Union (VIES) confirmed it on {day}.").format(
+            day=day(found.vat_checked_at)
+        )
+        if found.vat_name:
+            words += " " + gettext("Registered as {name}.").format(name=found.vat_name)
+        if found.vat_consultation:
+            words += " " + gettext("Consultation number {number}.").format(
+                number=found.vat_consultation
+            )
+    elif state is rules.VatState.NOT_VALID:
+        words = gettext(
+            "The register of the Union (VIES) does not have it. Compare it with your registration"
+            " and change it here; you may go on applying meanwhile."
+        )
+    elif not (settings.UZINA.vat.is_asked and rules.is_in_register(found.country)):
+        words = gettext("Its form was checked; the register of the Union (VIES) is not asked.")
+    else:
+        words = gettext(
+            "The register of the Union (VIES) has not answered yet. It is asked again by itself,"
+            " and nothing waits for it."
+        )
+    return {"label": gettext(state.label), "tone": state.tone, "words": words}
 
 
 def _facts(found: Organisation) -> list[tuple[str, Any]]:
@@ -116,11 +128,13 @@ def _facts(found: Organisation) -> list[tuple[str, Any]]:
         (gettext("Country"), forms.COUNTRIES.get(found.country, found.country)),
         (gettext("City"), found.city),
         (gettext("VAT number"), found.vat_number),
+        (gettext("PIC"), found.pic),
         (gettext("Website"), found.website),
         (gettext("Founded on"), day(found.founded_on)),
         (gettext("People employed"), _number(found.headcount)),
         (gettext("Turnover, EUR"), _number(found.turnover_eur)),
         (gettext("Balance sheet, EUR"), _number(found.balance_eur)),
+        (gettext("Held by public bodies, per cent"), _number(found.public_share_percent)),
     ]
 
 
