@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from uzina.calls import access, queries
-from uzina.calls.actions import aid, obligations, steps
+from uzina.calls.actions import aid, obligations, spending, steps
 from uzina.calls.models import Application, Award, Call, Capacity, Decision
 from uzina.calls.rules import aid as aid_rules
 from uzina.calls.rules import awards, modes
@@ -35,8 +35,13 @@ def offer_next(call: Call, *, now: datetime) -> list[Award]:
     call the reserve list moves up, by the rule that ranked it.
     """
     call = Call.objects.select_for_update(of=("self",)).get(pk=call.pk)
-    if call.mode.order != "fifo":
-        return _move_up(call, now=now)
+    is_fifo = call.mode.order == "fifo"
+    offered = _first_come(call, now=now) if is_fifo else _move_up(call, now=now)
+    spending.settle(call, now=now)
+    return offered
+
+
+def _first_come(call: Call, *, now: datetime) -> list[Award]:
     offered: list[Award] = []
     for capacity in Capacity.objects.select_related("account").filter(call=call).order_by("pk"):
         while True:

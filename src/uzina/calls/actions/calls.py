@@ -3,13 +3,14 @@
 import copy
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from uzina.calls import access, queries
 from uzina.calls.actions import spending
 from uzina.calls.actions.capacities import MOST_BUDGET_HOURS
 from uzina.calls.models import Call, Capacity, CutOff
+from uzina.calls.rules import cut_offs as cut_off_rules
 from uzina.calls.rules import mode_data
 from uzina.calls.rules.awards import MS_PER_HOUR
 from uzina.calls.rules.clock import Window
@@ -24,6 +25,8 @@ from uzina.ledger import queries as ledger_queries
 from uzina.people.models import Person
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LONGEST_PARTITION, MOST_GPUS_PER_NODE = 60, 64
+MOST_EUR_CENTS = 10**13
 RESERVED = frozenset({"new", "modes", "cut-offs"})
 
 
@@ -32,7 +35,7 @@ class CapacityFacts:
     """What a call can grant of one partition, GPU-hours.
 
     cut_off        number of the cut-off it is for, from 0; None: for the whole call
-    gpus_per_node  turns node-hours into GPU-hours, where the mode counts those
+    gpus_per_node  turns node-hours into GPU-hours; for a partition of the mode its figure counts
     """
 
     partition: str
@@ -52,6 +55,7 @@ class CallFacts:
     money_eur_cents    what all its awards may be worth, where the funder says so
     package_gpu_hours  what one award gives; None takes the mode's figure
     cut_offs           deadlines in order; none for a call that is open without a break
+    has_planned_cut_offs  takes those that the mode plans from the opening on, instead
     """
 
     mode: str
@@ -66,6 +70,7 @@ class CallFacts:
     cut_offs: Sequence[Window] = field(default_factory=tuple)
     capacities: Sequence[CapacityFacts] = field(default_factory=tuple)
     money_eur_cents: int | None = None
+    has_planned_cut_offs: bool = False
 
     def all_capacities(self) -> list[CapacityFacts]:
         """Return the capacities, also where one budget stands for the only one."""
@@ -86,6 +91,8 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
     rules = copy.deepcopy(known.get(facts.mode))
     if rules is not None and facts.package_gpu_hours is not None:
         rules["package_gpu_hours"] = facts.package_gpu_hours
+    if facts.has_planned_cut_offs and rules is not None:
+        facts = replace(facts, cut_offs=_planned(facts, rules))
     if problems := [*_problems(facts, rules), *_mode_problems(facts, rules, known)]:
         raise Invalid(problems)
 
@@ -121,6 +128,13 @@ def create_call(facts: CallFacts, *, by: Person, now: datetime) -> Call:
     return call
 
 
+def _planned(facts: CallFacts, rules: dict[str, object]) -> tuple[Window, ...]:
+    plan = mode_data.parse_mode(rules).cut_offs
+    if plan is None:
+        return ()
+    return cut_off_rules.planned(plan, opens_at=facts.opens_at, closes_at=facts.closes_at)
+
+
 def _open_capacity(
     call: Call, facts: CapacityFacts, cut_offs: Sequence[CutOff], *, by: Person, now: datetime
 ) -> Capacity:
@@ -134,12 +148,13 @@ def _open_capacity(
         by=by,
         now=now,
     )
+    named = next((one for one in call.mode.partitions if one.name == facts.partition), None)
     return Capacity.objects.create(
         code=code,
         call=call,
         cut_off=None if facts.cut_off is None else cut_offs[facts.cut_off],
         partition=facts.partition,
-        gpus_per_node=facts.gpus_per_node,
+        gpus_per_node=named.gpus_per_node if named else facts.gpus_per_node,
         account=account,
         usable_from=facts.usable_from,
         usable_until=facts.usable_until,
@@ -206,6 +221,16 @@ def _problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem
                 {"most": MOST_BUDGET_HOURS},
             )
         )
+    problems += _capacity_problems(facts)
+    if facts.money_eur_cents is not None and not 1 <= facts.money_eur_cents <= MOST_EUR_CENTS:
+        problems.append(
+            Problem(
+                "money_eur_cents",
+                "call.create.money",
+                _("Write an amount above 0 and up to {most} euro."),
+                {"most": MOST_EUR_CENTS // 100},
+            )
+        )
     if facts.closes_at is not None and facts.closes_at <= facts.opens_at:
         problems.append(
             Problem("closes_at", "call.create.period", _("The call must close after it opens."))
@@ -222,6 +247,40 @@ def _problems(facts: CallFacts, rules: dict[str, object] | None) -> list[Problem
             )
             break
         previous = one.closes_at
+    return problems
+
+
+def _capacity_problems(facts: CallFacts) -> list[Problem]:
+    problems = []
+    seen: set[tuple[int | None, str]] = set()
+    for number, one in enumerate(facts.capacities):
+        name = f"capacities.{number}"
+        if (one.cut_off, one.partition) in seen:
+            message = _("Name each partition once for each cut-off.")
+            problems.append(Problem(f"{name}.partition", "call.create.partition_twice", message))
+        seen.add((one.cut_off, one.partition))
+        if one.cut_off is not None and not 0 <= one.cut_off < len(facts.cut_offs):
+            message = _("There is no cut-off of this number.")
+            problems.append(Problem(f"{name}.cut_off", "call.create.no_such_cut_off", message))
+        if len(one.partition) > LONGEST_PARTITION or "\x00" in one.partition:
+            message = _("Name the partition in at most {most} characters.")
+            facts_of = {"most": LONGEST_PARTITION}
+            problems.append(
+                Problem(f"{name}.partition", "call.create.partition", message, facts_of)
+            )
+        if not 1 <= one.gpus_per_node <= MOST_GPUS_PER_NODE:
+            message = _("Write a whole number from {least} to {most}.")
+            facts_of = {"least": 1, "most": MOST_GPUS_PER_NODE}
+            problems.append(
+                Problem(f"{name}.gpus_per_node", "call.create.gpus_per_node", message, facts_of)
+            )
+        if (
+            one.usable_from is not None
+            and one.usable_until is not None
+            and one.usable_until <= one.usable_from
+        ):
+            message = _("The period must end after it begins.")
+            problems.append(Problem(f"{name}.usable_until", "call.create.usable", message))
     return problems
 
 

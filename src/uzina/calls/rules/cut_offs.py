@@ -121,3 +121,9 @@ def check_move(
             _("It must stay before the next cut-off, which closes on {next_at}."),
             next_at=told(next_closes_at),
         )
+
+
+def next_planned(plan: CutOffPlan, now: datetime) -> datetime | None:
+    """Return the next instant of a plan after now; None where its dates are over."""
+    windows = planned(plan, opens_at=now, closes_at=None)
+    return windows[0].closes_at if windows else None
