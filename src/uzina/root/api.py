@@ -23,6 +23,7 @@ from uzina.ledger.api import router as ledger
 from uzina.people.api import router as people
 from uzina.people.models import Person
 from uzina.people.queries import token_holder
+from uzina.programme.api import router as programme
 from uzina.sizing.api import router as sizing
 from uzina.training.api import router as training
 
@@ -90,6 +91,7 @@ api.add_router("/calls/", calls)
 api.add_router("/catalogue/", catalogue)
 api.add_router("/compute/", compute)
 api.add_router("/training/", training)
+api.add_router("/programme/", programme)
 
 
 @api.exception_handler(Refused)

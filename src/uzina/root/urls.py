@@ -31,6 +31,7 @@ urlpatterns = [
     path("", include("uzina.catalogue.urls")),
     path("", include("uzina.compute.urls")),
     path("", include("uzina.training.urls")),
+    path("", include("uzina.programme.urls")),
     path("language/", set_language, name="set_language"),
     path("api/v1/", api.urls),
 ]

@@ -241,12 +241,13 @@ def project(request: SignedIn, code: str) -> HttpResponse:
         )
     ]
     datasets = Dataset.objects.visible_to(request.user).filter(project=found)
+    award = calls.award_of_project(found) if found.award_code else None
     context = {
         "project": found,
+        "award": award,
+        "owed": list(calls.obligations().filter(award=award)) if award else [],
         "funded": funded,
         "look": compute.last_look(now=moment),
-        "days_left": max((found.ends_at - moment).days, 0),
-        "has_ended": found.ends_at <= moment,
         "jobs": list(Job.objects.filter(project=found).order_by("-pk")[:FEW]),
         "runs": list(
             Run.objects.filter(project=found).select_related("recipe", "job").order_by("-pk")[:FEW]

@@ -3,17 +3,30 @@
 from ninja import Router
 
 from uzina.calls.api import (
+    aid,
+    amendments,
     applications,
     assessments,
     awards,
     calls,
     challenges,
+    documents,
+    drafts,
     interest,
     modes,
+    public_awards,
+    replies,
+    reviewers,
+    reviews,
 )
 
 router = Router(tags=["calls"])
 for part in (
+    drafts,
+    documents,
+    public_awards,
+    amendments,
+    aid,
     modes,
     calls,
     applications,
@@ -21,5 +34,8 @@ for part in (
     awards,
     challenges,
     interest,
+    reviews,
+    replies,
+    reviewers,
 ):
     router.add_router("", part.router)

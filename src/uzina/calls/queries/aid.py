@@ -60,3 +60,40 @@ def standing(organisation: Organisation, *, asked_eur_cents: int, now: datetime)
         day=day_of(now),
         ceilings=ceilings(),
     )
+
+
+REGISTER_COLUMNS = (
+    "code", "beneficiary", "identifier", "country", "aid_eur", "value_eur", "granted_on",
+    "granting_authority", "member_state", "instrument", "legal_basis", "about", "title", "source",
+    "void",
+)  # fmt: skip
+
+
+def register_entries() -> list[dict[str, object]]:
+    """Return the register in the form of Regulation (EU) 2023/2831, Article 6(1). One query.
+
+    The sector (NACE) is not known here: organisations are not asked for it.
+    """
+    site = settings.UZINA.site
+    found = []
+    for row in register():
+        is_ours = bool(row.about)
+        values = (
+            row.code,
+            row.organisation.name,
+            row.organisation.vat_number,
+            row.organisation.country,
+            f"{row.aid_eur_cents / 100:.2f}",
+            f"{row.value_eur_cents / 100:.2f}",
+            row.granted_on.isoformat(),
+            site.name if is_ours else "",
+            row.member_state,
+            aid.INSTRUMENT if is_ours else "",
+            row.basis,
+            row.about,
+            row.title,
+            "granted" if is_ours else "declared",
+            row.voided_at is not None,
+        )
+        found.append(dict(zip(REGISTER_COLUMNS, values, strict=True)))
+    return found

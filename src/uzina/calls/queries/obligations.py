@@ -47,6 +47,20 @@ def ended(now: datetime) -> QuerySet[Award]:
     ).order_by("pk")
 
 
+def running_awards(now: datetime) -> QuerySet[Award]:
+    """Return the awards that run and are not paused, with their projects."""
+    return (  # type: ignore[no-any-return]
+        Award.objects.filter(
+            state=AwardState.ACCEPTED,
+            starts_at__lte=now,
+            ends_at__gt=now,
+            suspended_at__isnull=True,
+        )
+        .select_related("project__organisation", "application__call")
+        .order_by("pk")
+    )
+
+
 def has_defaulted(organisation: Organisation, *, people: list[Person]) -> bool:
     """Tell whether a report of the organisation, or of one of the people, was not delivered."""
     owed = Q(award__project__organisation=organisation) | Q(

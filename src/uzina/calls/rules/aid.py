@@ -13,6 +13,16 @@ DE_MINIMIS = "de_minimis"
 AID_BASES_OF_AID = frozenset({DE_MINIMIS, "gber_28"})
 """Bases under which a free award is aid. Union share: given by a Union body, no State aid."""
 
+BASIS_LABELS = {
+    DE_MINIMIS: _("De minimis aid"),
+    "gber_28": _("Innovation aid for SMEs (Regulation (EU) No 651/2014, Article 28)"),
+    "union_share": _("Union share of the machine: no State aid"),
+    "none": _("No aid"),
+}
+
+INSTRUMENT = "Subsidised services: access to computing time"
+"""The aid instrument, as the register of de minimis aid asks for it."""
+
 MS_PER_HOUR = 3_600_000
 FEBRUARY, LEAP_DAY = 2, 29
 

@@ -60,6 +60,7 @@ from uzina.calls.views.public_awards import public_awards, public_awards_csv
 from uzina.calls.views.qualify import (
     qualify,
 )
+from uzina.calls.views.queue import queue, queue_csv, queue_hand_out
 from uzina.calls.views.replies import (
     reply,
     reply_waive,
@@ -144,6 +145,9 @@ __all__ = [
     "public_awards",
     "public_awards_csv",
     "qualify",
+    "queue",
+    "queue_csv",
+    "queue_hand_out",
     "reply",
     "reply_waive",
     "review",

@@ -6,7 +6,7 @@ from uzina.programme.queries.projects import (
     acknowledgement,
     project_facts,
 )
-from uzina.programme.queries.reports import kept_report, report_of, reports_listed
+from uzina.programme.queries.reports import kept_report, report_data, report_of, reports_listed
 from uzina.programme.queries.use import checks_of, running_awards, use_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "facts_of",
     "kept_report",
     "project_facts",
+    "report_data",
     "report_of",
     "reports_listed",
     "running_awards",

@@ -22,7 +22,10 @@ from uzina.training import queries as training
 MOST_RUNS = 100_000
 """As many runs as waits and sizes are told of, the newest."""
 
-FAILED = frozenset({"failed", "timeout", "out_of_memory", "node_fail", "boot_fail", "deadline"})
+FAILED = frozenset(
+    {"failed", "timeout", "out_of_memory", "node_fail", "boot_fail", "deadline", "launch_failed"}
+)
+"""How the cluster calls runs that did not end as they should, in small letters."""
 
 
 def facts_of(award: Award, *, now: datetime) -> dict[str, Any]:
@@ -135,6 +138,7 @@ def _amendments(award: Award) -> list[dict[str, Any]]:
         {
             "code": one.code,
             "kind": one.kind,
+            "label": one.kind_label,
             "facts": one.facts,
             "reason": one.reason,
             "decided_at": one.decided_at.isoformat(timespec="seconds"),

@@ -87,11 +87,7 @@ def check_complete(
     problems = []
     if not answers.get("results"):
         problems.append(Problem("results", "report.results.missing", _("Write what came of it.")))
-    if (
-        used_percent is not None
-        and used_percent < share_percent
-        and not answers.get("not_used")
-    ):
+    if used_percent is not None and used_percent < share_percent and not answers.get("not_used"):
         problems.append(
             Problem(
                 "not_used",

@@ -22,3 +22,36 @@ document.addEventListener("click", async (event) => {
 });
 
 for (const button of document.querySelectorAll("[data-copies]")) button.hidden = !navigator.clipboard;
+
+// Forms with data-autosave="ADDRESS" are saved a few seconds after the last letter. The answer has
+// the new version; where somebody else saved meanwhile, the form says so and stops.
+for (const form of document.querySelectorAll("form[data-autosave]")) {
+  const state = form.querySelector("[data-autosave-state]");
+  let timer = 0;
+  let stopped = false;
+  const save = async () => {
+    let reply;
+    try {
+      reply = await fetch(form.dataset.autosave, {
+        method: "POST",
+        body: new FormData(form),
+        headers: { "X-Autosave": "1" },
+      });
+    } catch {
+      state.textContent = state.dataset.failed;
+      return;
+    }
+    if (reply.ok && !reply.redirected) {
+      form.elements.version.value = (await reply.json()).version;
+      state.textContent = state.dataset.saved;
+    } else {
+      stopped = reply.status === 409;
+      state.textContent = stopped ? state.dataset.elsewhere : state.dataset.failed;
+    }
+  };
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    if (!stopped) timer = setTimeout(save, 3000);
+  });
+  form.addEventListener("submit", () => clearTimeout(timer));
+}
