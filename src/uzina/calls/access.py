@@ -34,6 +34,15 @@ def may_assess(person: Person) -> bool:
     return people_access.is_assessor(person)
 
 
+def may_see_queue(person: Person) -> bool:
+    """Tell whether the person may look at the queue: who works in it, and auditors."""
+    return (
+        people_access.is_operator(person)
+        or people_access.is_assessor(person)
+        or people_access.is_auditor(person)
+    )
+
+
 def has_conflict(person: Person, application: Application) -> bool:
     """Tell whether the person has an interest in the application: theirs, found or declared."""
     return queries.has_conflict(person, application)

@@ -106,6 +106,7 @@ from uzina.calls.actions.steps import (
     cut_off_moved,
     finish_batch,
     give_back_step,
+    hand_out,
     take_step,
 )
 
@@ -165,6 +166,7 @@ __all__ = [
     "fund_capacity",
     "give_back_step",
     "grant_aid",
+    "hand_out",
     "import_draft",
     "keep_letter",
     "lapse",

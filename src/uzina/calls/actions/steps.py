@@ -23,6 +23,7 @@ from uzina.core.db import action
 from uzina.core.errors import NotAllowed, Refused
 from uzina.core.log import log
 from uzina.core.text import _
+from uzina.people import actions as people
 from uzina.people.models import Person
 
 
@@ -409,3 +410,39 @@ def _check_may_own(step: Step, person: Person, verb: str) -> None:
             f"step.{verb}.conflict",
             _("Somebody with an interest in an application cannot work on it."),
         )
+
+
+@action
+def hand_out(
+    steps: Sequence[Step], *, to: Person, by: Person, now: datetime
+) -> tuple[list[Step], list[Refused]]:
+    """Give many steps to a person, or take them; what cannot be given is left, and said why.
+
+    Who gets some from somebody else is told once. Returns what they have now, and the refusals.
+    """
+    given: list[Step] = []
+    refusals: list[Refused] = []
+    for step in sorted(steps, key=lambda one: (one.application.call_id, one.pk)):
+        try:
+            if to.pk == by.pk:
+                given.append(take_step(step, by=by, now=now))
+            else:
+                given.append(assign_step(step, to=to, by=by, now=now))
+        except Refused as refused:
+            refusals.append(refused)
+    if given and to.pk != by.pk:
+        dues = [one.due_at for one in given if one.due_at is not None]
+        people.write_message(
+            to,
+            kind="calls.step_given",
+            facts={
+                "step": StepKind(given[0].kind).label,
+                "count": len(given),
+                "due": min(dues, default=None),
+                "path": "/queue/?owner=me",
+            },
+            about=given[0].application.code,
+            key=f"given.{to.code}.{given[0].pk}.{now.timestamp():.6f}",
+            now=now,
+        )
+    return given, refusals
