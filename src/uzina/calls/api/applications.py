@@ -295,7 +295,8 @@ def save_section(request: SignedIn, code: Code, section: Slug, asked: SectionIn)
 @router.post("/applications/{code}/submit", response=ApplicationOut)
 def submit_application(request: SignedIn, code: Code) -> ApplicationOut:
     """Hand a draft in. It is admitted or declined at once, with reasons."""
-    actions.submit(visible_application(request, code), by=request.user, now=now())
+    arrived = now()  # the instant that counts: before anything is waited for
+    actions.submit(visible_application(request, code), by=request.user, now=arrived)
     return application_out(visible_application(request, code), request)
 
 

@@ -1,5 +1,6 @@
 """Files that belong to applications."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.db.models import QuerySet
 
 from uzina.calls.models import Application, Document
 from uzina.calls.queries.applications import answers_of
-from uzina.calls.rules import drafts
+from uzina.calls.rules import documents, drafts
 
 
 def attached(application: Application) -> QuerySet[Document]:
@@ -57,3 +58,19 @@ def exported(application: Application, *, now: datetime) -> dict[str, Any]:
 def document(code: str) -> Document:
     """Return the document with the code."""
     return Document.objects.get(code=code)
+
+
+def most_mib(application: Application, slug: str) -> int:
+    """Return how large a document may be; the smallest there is for one that is not asked."""
+    specs = application.call.mode.documents
+    return next((one.most_mib for one in specs if one.slug == slug), 1)
+
+
+def pieces(document: Document, first: int, after: int) -> Iterator[bytes]:
+    """Return the bytes [first, after) of a file, piece by piece."""
+    with document.file.open("rb") as file:
+        file.seek(first)
+        left = after - first
+        while left and (piece := file.read(min(left, documents.PIECE))):
+            left -= len(piece)
+            yield piece

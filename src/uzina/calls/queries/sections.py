@@ -69,6 +69,7 @@ def offer(call: Call) -> sections.Offer:
         unit=mode.unit,
         has_hours=mode.kind != "interest",
         is_package=bool(mode.package_gpu_hours),
+        needs_fallback=mode.needs_fallback,
         is_long="code" in mode.sections,
         terms_version=terms_version(call),
         panels=_panels((get_language() or "en")[:2]),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from uzina.calls import actions
+from uzina.calls import actions, queries
 from uzina.calls.models import Application, Award
 from uzina.core.tests import NOW
 
@@ -52,6 +52,82 @@ ANSWERS = {
 }
 
 
+LONG_ANSWERS = {
+    "research": {
+        "fields": [{"panel": "PE6", "topic": "PE6_7", "share": 80}, {"panel": "SH4", "share": 20}],
+        "application_type": "industrial",
+        "state_of_the_art": "Models for small languages lag behind.",
+        "has_he_funding": False,
+    },
+    "principal_investigator": {"job_title": "Head of research", "nationality": "RO"},
+    "date_of_birth": {"born_on": "1985-03-27"},
+    "work": {
+        "ask_reason": "A measured pilot, scaled by tokens.",
+        "jobs": 40,
+        "largest_job": 64,
+        "has_pilot": True,
+        "pilot": "410 TFLOP/s on 8 GPUs.",
+    },
+    "code": {
+        "description": "Trains language models.",
+        "version": "uzina recipes 1.0",
+        "repository": "https://example.org/recipes",
+        "licence": "EUPL-1.2",
+        "connection": "developer",
+        "algorithms": "Data parallel training.",
+        "bottlenecks": "The network between nodes.",
+        "reusability": "Anybody may use it.",
+        "support": ["epicure", "course"],
+        "support_may_read": True,
+    },
+    "impact": {
+        "innovation": "A tokenizer made for Romanian.",
+        "beneficiaries": "Public offices and their readers.",
+        "european_value": "A language that large models neglect.",
+        "outputs": "Weights, recipe and card.",
+    },
+    "plan": {
+        "stages": [
+            {"title": "Pilot", "from_month": 1, "to_month": 1, "share": 10},
+            {"title": "Training", "from_month": 2, "to_month": 3, "share": 90},
+        ],
+        "people": "Two engineers.",
+        "risks": "Data may come late; then we train on less.",
+        "milestones": "The loss after a tenth of the tokens.",
+    },
+    "interest": {
+        "role": "partner",
+        "brings": "Texts under open licences.",
+        "experience": "Ten years of corpora.",
+        "person_months": 12,
+        "co_funding_eur": 0,
+        "may_contact": True,
+    },
+}
+"""What longer forms ask beside it."""
+
+
+def answers_for(application, **replaced):
+    """Return answers to all that the application's call asks, some sections replaced."""
+    answers = {}
+    for section in queries.asked_sections(application):
+        slug = section.slug
+        given = {**ANSWERS.get(slug, {}), **LONG_ANSWERS.get(slug, {})}
+        for field in section.fields:
+            if field.name == "partition":
+                given |= {"partition": field.choices[0][0]}
+            if field.name == "fallback_partition":
+                given |= {"fallback_partition": field.choices[1][0]}
+            if field.allowed and given.get(field.name) not in field.allowed:
+                given |= {field.name: field.allowed[0]}
+        limit = next((one for one in section.limits), None)
+        if limit is not None and "gpu_hours" in given:
+            given["gpu_hours"] = min(max(given["gpu_hours"], limit.least), limit.most)
+        names = {field.name for field in section.fields}
+        answers[slug] = replaced.get(slug, {k: v for k, v in given.items() if k in names})
+    return answers
+
+
 def changed(section, **answers):
     """Return the answers of a section with some changed."""
     return {**ANSWERS[section], **answers}
@@ -59,7 +135,7 @@ def changed(section, **answers):
 
 def fill(application, *, by, now=NOW, **sections):
     """Save every section of a draft, with some sections replaced."""
-    for slug, answers in {**ANSWERS, **sections}.items():
+    for slug, answers in answers_for(application, **sections).items():
         saved = application.sections.filter(slug=slug).first()
         actions.save_section(
             application,

@@ -1,7 +1,6 @@
 """Drafts: checked, shared, sent with files, exported, and started from an earlier one."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +14,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from uzina.calls import actions, forms, queries
 from uzina.calls.models import Application, Document
-from uzina.calls.rules import documents as rules
 from uzina.calls.rules import drafts
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.views.applications import _steps, editable_application, own_application
@@ -131,27 +129,14 @@ def visible_document(request: SignedIn, code: str) -> Document:
 @require_GET
 def document(request: SignedIn, code: str) -> HttpResponseBase:
     """Give a file, to be kept and never shown as a page of ours."""
-    return document_content(request, visible_document(request, code))
-
-
-def document_content(request: SignedIn, found: Document) -> HttpResponseBase:
-    """Return the bytes of a file, or the range that was asked for."""
-
-    def pieces(first: int, after: int) -> Iterator[bytes]:
-        with found.file.open("rb") as file:
-            file.seek(first)
-            left = after - first
-            while left and (piece := file.read(min(left, rules.PIECE))):
-                left -= len(piece)
-                yield piece
-
+    found = visible_document(request, code)
     return attachment(
         request,
         path=found.name,
         size=found.size,
         sha256=found.sha256,
         media_type=found.media_type,
-        pieces=pieces,
+        pieces=lambda first, after: queries.pieces(found, first, after),
     )
 
 

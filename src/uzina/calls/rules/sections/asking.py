@@ -54,6 +54,7 @@ class Offer:
     partitions     with what may be asked of each; a call with only one does not ask which
     has_hours      its awards are hours: not a place in a consortium
     is_package     every award gives the same, so the ask is only compared with it
+    needs_fallback  a second partition is named, where there are several
     is_long        it asks about the code in a section of its own
     terms_version  of the terms of reference, "" where they are not known
     panels         of the European Research Council: code and name
@@ -64,6 +65,7 @@ class Offer:
     unit: str = "gpu_hour"
     has_hours: bool = True
     is_package: bool = True
+    needs_fallback: bool = False
     is_long: bool = False
     terms_version: str = ""
     panels: tuple[tuple[str, str], ...] = ()
@@ -102,6 +104,8 @@ def _asked(field: Field, offer: Offer) -> Field:
     if field.name == AMOUNT and not offer.is_package:
         label, missing = NODE_HOURS if offer.unit == "node_hour" else GPU_HOURS
         return replace(field, label=label, missing=missing)
+    if field.name == "fallback_partition" and offer.needs_fallback:
+        field = replace(field, missing=_("Choose a second partition."))
     match field.offered:
         case "durations":
             return replace(field, allowed=offer.durations)
