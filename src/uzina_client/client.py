@@ -49,7 +49,11 @@ class People(Part):
         return self.transport.get("/people/me")
 
     def register_organisation(self, facts: Mapping[str, Any]) -> Json:
-        """Register the organisation one acts for: name, kind, country, size, related firms."""
+        """Register the organisation one acts for: name, kind, country, size, related firms.
+
+        facts  for the rule of two years `years`, each with year, headcount, turnover_eur and
+               balance_eur; `public_share_percent`, `vat_number` and `pic` where there are any
+        """
         return self.transport.post("/people/organisations", dict(facts))
 
     def organisations(self) -> Iterator[Json]:

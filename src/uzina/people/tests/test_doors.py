@@ -198,6 +198,81 @@ def test_an_organisation_is_taken_down_and_its_size_class_shown_with_reasons(ana
     assert "Recommendation 2003/361/EC, Annex, Article 2(3)" in page
 
 
+EARLIER = {
+    "years-0-year": "2024",
+    "years-0-headcount": "300",
+    "years-0-turnover_eur": "90 000 000",
+    "years-0-balance_eur": "90 000 000",
+}
+
+
+def test_earlier_years_are_typed_row_by_row_and_decide_with_the_last(ana):
+    client = signed_in(ana)
+    page = client.post("/organisations/new/", {**FACTS, "add_year": "1"})
+    assert 'name="years-0-year"' in body(page)
+    assert not Organisation.objects.exists()
+
+    both = {**FACTS, "year": "2025", "years_count": "1", **EARLIER, "public_share_percent": "20"}
+    response = client.post("/organisations/new/", both)
+
+    made = Organisation.objects.get()
+    assert [one.year for one in made.years.all()] == [2025, 2024]
+    assert (made.headcount, made.public_share_percent) == (8, 20)
+    page = body(client.get(response["Location"]))
+    assert "By the figures of 2025 alone it would be “Micro enterprise”." in page
+    assert "it still counts as “Small mid-cap enterprise”" in page
+    again = body(client.get(f"/organisations/{made.code}/change/"))
+    assert 'name="years_count" value="1"' in again
+    assert 'name="years-0-year" value="2024"' in again
+
+    client.post(f"/organisations/{made.code}/change/", {**both, "remove_year": "0"})
+    assert made.years.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"year": "", "years_count": "1", **EARLIER}, 'id="id_year_error"'),
+        ({"year": "2026", "years_count": "1", **EARLIER}, 'id="id_year_error"'),
+        ({"year": "2999"}, 'id="id_year_error"'),
+        (
+            {"year": "2025", "years_count": "1", **EARLIER, "years-0-year": "1999"},
+            'id="id_years-0-year_error"',
+        ),
+        ({"year": "2025", "is_estimate": "on", "years_count": "1", **EARLIER}, "id_year_error"),
+        ({"pic": "12"}, 'id="id_pic_error"'),
+        ({"vat_number": "IT00743110157"}, 'id="id_vat_number_error"'),
+        ({"public_share_percent": "101"}, 'id="id_public_share_percent_error"'),
+    ],
+)
+def test_a_mistake_in_years_or_numbers_stands_at_its_field(ana, changes, field):
+    answer = signed_in(ana).post("/organisations/new/", {**FACTS, **changes})
+    assert answer.status_code == 422
+    assert field in body(answer)
+    assert not Organisation.objects.exists()
+
+
+def test_programs_send_years_and_read_the_size_with_its_reasons(api, ana):
+    facts = {
+        "name": "Limbă Vie SRL",
+        "kind": "sme",
+        "country": "RO",
+        "vat_number": "RO18547290",
+        "pic": "999999999",
+        "public_share_percent": 10,
+        "years": [
+            {"year": 2024, "headcount": 20, "turnover_eur": 0, "balance_eur": 0},
+            {"year": 2025, "headcount": 60, "turnover_eur": 0, "balance_eur": 0},
+        ],
+    }
+    made = api(ana).post("/api/v1/people/organisations", facts, content_type="application/json")
+    said = made.json()
+    assert (made.status_code, said["size_class"], said["headcount"]) == (201, "small", 60)
+    assert "still counts as “Small enterprise”" in said["size_reasons"][-1]
+    assert (said["vat_state"], said["pic"]) == ("unknown", "999999999")
+    assert [one["year"] for one in said["years"]] == [2025, 2024]
+
+
 def test_related_enterprises_count_and_can_make_it_no_sme(ana):
     client = signed_in(ana)
     client.post("/organisations/new/", {**FACTS, "related_count": "1", **FUND})
