@@ -40,7 +40,7 @@ def admit_interest(
         application=application,
         outcome="admit",
         rule=INTEREST,
-        inputs={"by": by.code, "reason": reason.strip()},
+        inputs={"decided_by": by.code, "reason": reason.strip()},
         made_at=now,
         released_at=now,
     )
@@ -85,7 +85,10 @@ def decline_interest(
 
     _finish(application, outcome="decline", by=by, now=now)
     award_actions.decline(
-        application, rule=INTEREST, inputs={"by": by.code, "reason": reason.strip()}, now=now
+        application,
+        rule=INTEREST,
+        inputs={"decided_by": by.code, "reason": reason.strip()},
+        now=now,
     )
     return application
 

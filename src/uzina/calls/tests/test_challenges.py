@@ -10,7 +10,7 @@ from uzina.calls import actions, queries, tasks
 from uzina.calls.models import Application, Award, Challenge, Decision, Entry
 from uzina.calls.rules import challenges as rules
 from uzina.calls.rules.flows import ApplicationState, EntryState
-from uzina.calls.tests.conftest import ANSWERS, changed, make_call, submitted
+from uzina.calls.tests.conftest import changed, make_call, submitted
 from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry, Promise
 from uzina.core.tests import NOW
@@ -38,22 +38,9 @@ def challenge_call(operator, **facts):
 
 
 def enter(call, org, person, *, now=NOW, may_publish=True):
-    """Apply to a call with the sections it asks for."""
-    application = actions.start(call, organisation=org, by=person, now=now)
-    answers = {
-        "project": changed("project", months=12),
-        "declarations": changed("declarations", may_publish=may_publish),
-    }
-    for slug in call.mode.sections:
-        actions.save_section(
-            application,
-            section=slug,
-            answers=answers.get(slug) or ANSWERS[slug],
-            version=0,
-            by=person,
-            now=now,
-        )
-    return actions.submit(application, by=person, now=now)
+    """Apply to a challenge."""
+    consent = changed("declarations", may_publish=may_publish)
+    return submitted(call, org, person, now=now, declarations=consent)
 
 
 def set_up(call, operator, *, truth=TRUTH, now=NOW, **facts):

@@ -83,7 +83,7 @@ def interest(request: SignedIn, slug: str, code: str) -> HttpResponse:
 def members(request: SignedIn, slug: str) -> HttpResponse:
     """List the organisations that were admitted, for the lead of the consortium."""
     call = _call(request, slug)
-    page = Paginator(queries.members(call), 50).get_page(request.GET.get("page"))
+    page = Paginator(queries.members(call, request.user), 50).get_page(request.GET.get("page"))
     return render(request, "calls/members.html", {"call": call, "page": page})
 
 
