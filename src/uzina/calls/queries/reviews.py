@@ -20,9 +20,13 @@ from uzina.calls.models import (
     Step,
     conflicted,
 )
+from uzina.calls.queries.applications import answers_of
+from uzina.calls.queries.conflicts import names_in
 from uzina.calls.queries.reviewers import about, language_of, loads, pool
+from uzina.calls.queries.sections import asked_sections
 from uzina.calls.rules import assignment, reviews
 from uzina.calls.rules.flows import ApplicationState, ReviewState
+from uzina.calls.rules.sections import Field, Section
 from uzina.calls.rules.steps import UNDER_WAY, StepKind, StepState
 from uzina.people import queries as people_queries
 from uzina.people.models import Person
@@ -319,3 +323,45 @@ def due_dates(applications: Collection[Application], kind: StepKind) -> dict[int
     """Return by when a step of applications is due, by application; where it is said. One query."""
     rows = Step.objects.filter(application__in=[one.pk for one in applications], kind=kind)
     return {pk: due for pk, due in rows.values_list("application", "due_at") if due is not None}
+
+
+def is_double_blind(application: Application) -> bool:
+    """Tell whether reviewers of the application must not know whose it is."""
+    scoring = application.call.mode.scoring
+    return scoring is not None and scoring.blind == "double"
+
+
+def names_covered(applications: Collection[Application]) -> dict[str, list[str]]:
+    """Return what to cover in texts, by the application's code: nothing where it is not blind."""
+    blind = [one for one in applications if is_double_blind(one)]
+    none: dict[str, list[str]] = {one.code: [] for one in applications}
+    return none | (names_in(blind) if blind else {})
+
+
+def fields_judged(application: Application) -> list[tuple[Section, list[Field]]]:
+    """Return what a reviewer reads, section by section: the questions that have an answer.
+
+    Nothing private; in a double-blind call nothing that is there to name anybody.
+    """
+    is_blind = is_double_blind(application)
+    hidden = reviews.HIDDEN_SECTIONS if is_blind else reviews.PRIVATE_SECTIONS
+    answers = answers_of(application)
+    return [
+        (
+            section,
+            [
+                field
+                for field in section.fields
+                if answers.get(section.slug, {}).get(field.name) not in (None, "", [])
+                and not (is_blind and field.kind in reviews.HIDDEN_KINDS)
+            ],
+        )
+        for section in asked_sections(application)
+        if section.slug not in hidden
+    ]
+
+
+def summary_of(application: Application, names: Collection[str]) -> str:
+    """Return the application's summary as a reviewer reads it, without the names."""
+    summary = answers_of(application).get("project", {}).get("summary", "")
+    return reviews.blinded(str(summary), names)

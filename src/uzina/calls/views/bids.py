@@ -12,7 +12,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from uzina.calls import actions, forms, queries
 from uzina.calls.models import Application
 from uzina.calls.rules import reviews
-from uzina.calls.views.reviews import summary_of
 from uzina.core.errors import Refused
 from uzina.people.types import SignedIn
 
@@ -35,7 +34,7 @@ def bids(request: SignedIn) -> HttpResponse:
         {
             "application": one,
             "title": reviews.blinded(one.title, names[one.code]),
-            "summary": summary_of(one, names[one.code]),
+            "summary": queries.summary_of(one, names[one.code]),
             "topics": queries.topic_titles(queries.about(one), forms.language()),
             "value": one.my_bids[0].value if one.my_bids else None,
         }

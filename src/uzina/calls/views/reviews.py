@@ -30,51 +30,30 @@ def given_review(request: SignedIn, code: str) -> Review:
     return found
 
 
-def is_double_blind(application: Application) -> bool:
-    """Tell whether reviewers of the application must not know whose it is."""
-    scoring = application.call.mode.scoring
-    return scoring is not None and scoring.blind == "double"
-
-
-def covered(applications: list[Application]) -> dict[str, list[str]]:
-    """Return what to cover in texts of applications, by code; nothing where they are not blind."""
-    blind = [one for one in applications if is_double_blind(one)]
-    return queries.names_in(blind) if blind else {}
-
-
 def sections_judged(application: Application, names: list[str]) -> list[dict[str, Any]]:
-    """Return the answers that a reviewer reads; in a double-blind call nothing that names anybody."""
-    is_blind = is_double_blind(application)
-    hidden = reviews.HIDDEN_SECTIONS if is_blind else reviews.PRIVATE_SECTIONS
+    """Return the answers that a reviewer reads, in words and without the names."""
     answers = queries.answers_of(application)
-    shown = []
-    for section in queries.asked_sections(application):
-        if section.slug in hidden:
-            continue
-        given = answers.get(section.slug, {})
-        rows = [
-            {
-                "key": gettext(field.label),
-                "value": reviews.blinded(answer_shown(field, given.get(field.name)), names),
-            }
-            for field in section.fields
-            if given.get(field.name) not in (None, "", [])
-            and not (is_blind and field.kind in reviews.HIDDEN_KINDS)
-        ]
-        if rows:
-            shown.append({"title": gettext(section.title), "rows": rows})
-    return shown
-
-
-def summary_of(application: Application, names: list[str]) -> str:
-    """Return the application's summary as a reviewer reads it."""
-    summary = queries.answers_of(application).get("project", {}).get("summary", "")
-    return reviews.blinded(str(summary), names)
+    return [
+        {
+            "title": gettext(section.title),
+            "rows": [
+                {
+                    "key": gettext(field.label),
+                    "value": reviews.blinded(
+                        answer_shown(field, answers[section.slug][field.name]), names
+                    ),
+                }
+                for field in fields
+            ],
+        }
+        for section, fields in queries.fields_judged(application)
+        if fields
+    ]
 
 
 def documents_judged(application: Application) -> list[dict[str, str]]:
     """Return the documents a reviewer may read; in a double-blind call under neutral names."""
-    is_blind = is_double_blind(application)
+    is_blind = queries.is_double_blind(application)
     titles = {one.slug: one.title for one in application.call.mode.documents}
     return [
         {
@@ -94,11 +73,11 @@ def my_reviews(request: SignedIn) -> HttpResponse:
     """List the reviews one was asked for, what is due first on top, with how far one is."""
     moment = now()
     page = Paginator(queries.reviews_of(request.user), 50).get_page(request.GET.get("page"))
-    names = covered([one.application for one in page])
+    names = queries.names_covered([one.application for one in page])
     rows = [
         {
             "review": one,
-            "title": reviews.blinded(one.application.title, names.get(one.application.code, [])),
+            "title": reviews.blinded(one.application.title, names[one.application.code]),
             "is_late": one.state != ReviewState.SUBMITTED
             and one.is_changeable
             and moment >= one.due_at,
@@ -206,7 +185,7 @@ def _review_page(
     **more: Any,
 ) -> HttpResponse:
     application, scoring = found.application, found.application.call.mode.scoring
-    names = covered([application]).get(application.code, [])
+    names = queries.names_covered([application])[application.code]
     is_named = scoring is not None and scoring.blind == "none"
     is_asked = found.state is ReviewState.ASSIGNED
     return render(
@@ -215,11 +194,11 @@ def _review_page(
         {
             "review": found,
             "title": reviews.blinded(application.title, names),
-            "summary": summary_of(application, names),
+            "summary": queries.summary_of(application, names),
             "topics": queries.topic_titles(queries.about(application), forms.language()),
             "answers": [] if is_asked else sections_judged(application, names),
             "documents": [] if is_asked else documents_judged(application),
-            "whose": "" if is_double_blind(application) else application.organisation.name,
+            "whose": "" if queries.is_double_blind(application) else application.organisation.name,
             "form": form,
             "version": version,
             "is_writable": found.is_changeable and not is_asked,  # type: ignore[attr-defined]
@@ -292,7 +271,7 @@ def review_document(request: SignedIn, code: str, document: str) -> HttpResponse
     if found.state is ReviewState.ASSIGNED:
         raise Http404
     sent = get_object_or_404(queries.attached(found.application), code=document)
-    return send_document(request, sent, is_blind=is_double_blind(found.application))
+    return send_document(request, sent, is_blind=queries.is_double_blind(found.application))
 
 
 def send_document(request: SignedIn, document: Document, *, is_blind: bool) -> HttpResponseBase:
