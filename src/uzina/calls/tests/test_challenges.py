@@ -15,6 +15,7 @@ from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry, Promise
 from uzina.core.tests import NOW
 from uzina.people import actions as people
+from uzina.people.models import Message
 from uzina.people.rules import OrganisationKind
 
 pytestmark = pytest.mark.django_db
@@ -456,6 +457,8 @@ def test_prizes_are_offered_by_rank_and_the_others_are_told_their_place(field, c
     decision = Decision.objects.get(application=field["overfit"])
     assert (decision.outcome, decision.rule) == ("decline", "leaderboard")
     assert (decision.inputs["rank"], decision.inputs["score"]) == (3, 0)
+    tasks.mail_decline(application=field["overfit"].code, now=CLOSES)
+    assert "took place 3 of the final ranking" in Message.objects.get(kind="calls.decline").body
     states = {name: Application.objects.get(pk=one.pk).state for name, one in field.items()}
     assert states == {
         "entrant": ApplicationState.AWARDED,
