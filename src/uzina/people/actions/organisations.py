@@ -90,19 +90,20 @@ def change_organisation(
 
 def _normal(facts: OrganisationFacts) -> OrganisationFacts:
     """Return the facts with the numbers as registers write them, and the figures of one year."""
-    newest = max(facts.years, key=lambda one: one.year, default=None)
-    figures = (
-        {}
-        if newest is None
-        else {
-            "headcount": newest.headcount,
-            "turnover_eur": newest.turnover_eur,
-            "balance_eur": newest.balance_eur,
-        }
+    facts = replace(
+        facts,
+        vat_number=rules.normal_vat(facts.vat_number),
+        pic="".join(facts.pic.split()),
     )
-    vat_number = rules.normal_vat(facts.vat_number)
-    pic = "".join(facts.pic.split())
-    return replace(facts, vat_number=vat_number, pic=pic, **figures)
+    if not facts.years:
+        return facts
+    newest = max(facts.years, key=lambda one: one.year)
+    return replace(
+        facts,
+        headcount=newest.headcount,
+        turnover_eur=newest.turnover_eur,
+        balance_eur=newest.balance_eur,
+    )
 
 
 def _check_facts(facts: OrganisationFacts, now: datetime) -> None:

@@ -394,12 +394,12 @@ def _initial(
         return {"country": settings.UZINA.site.country}, [], []
     columns = set(OrganisationForm.base_fields) - {"year", "is_estimate"}
     initial = {name: getattr(organisation, name) for name in columns}
-    last, *earlier = [*organisation.years.all()] or [None]
-    if last is not None:
-        initial |= {"year": last.year, "is_estimate": last.is_estimate}
+    years = list(organisation.years.all())
+    if years:
+        initial |= {"year": years[0].year, "is_estimate": years[0].is_estimate}
     return (
         initial,
-        [{name: getattr(row, name) for name in YearForm.base_fields} for row in earlier],
+        [{name: getattr(row, name) for name in YearForm.base_fields} for row in years[1:]],
         [
             {name: getattr(row, name) for name in RelatedForm.base_fields}
             for row in organisation.related_enterprises.all()

@@ -61,10 +61,10 @@ def wish(person: Person, kind: str) -> rules.Wish:
     return rules.Wish(row[0]) if row else rules.Wish.AT_ONCE
 
 
-def held_batches() -> QuerySet[Message, dict[str, Any]]:
+def held_batches() -> list[dict[str, Any]]:
     """Return the batches with messages held back, and how many each."""
     held = Message.objects.filter(state=rules.MessageState.HELD).exclude(batch="")
-    return held.values("batch").annotate(count=Count("pk")).order_by("batch")  # type: ignore[no-any-return]
+    return [dict(row) for row in held.values("batch").annotate(count=Count("pk")).order_by("batch")]
 
 
 def awaiting_digest(now: datetime) -> QuerySet[Person]:

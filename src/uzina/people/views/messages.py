@@ -98,7 +98,7 @@ def outbox(request: SignedIn) -> HttpResponse:
         "rows": page["items"],
         "wanted": wanted,
         "is_filtered": any(wanted.values()),
-        "batches": list(queries.held_batches()[:ON_A_PAGE]),
+        "batches": queries.held_batches()[:ON_A_PAGE],
         "states": rules.MessageState,
         "kinds": rules.message_kinds(),
     }
