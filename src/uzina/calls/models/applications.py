@@ -48,7 +48,12 @@ class ApplicationQuerySet(models.QuerySet["Application"]):
         if not person.has_role(RoleKind.ASSESSOR):
             return self.none()
         return (
-            self.filter(state=ApplicationState.ELIGIBLE, assessment__isnull=True)
+            self.filter(
+                state=ApplicationState.ELIGIBLE,
+                assessment__isnull=True,
+                steps__kind="technical_assessment",
+                steps__state__in=["open", "paused"],
+            )
             .exclude(conflicted(person))
             .exclude(applicant=person)
             .order_by("submitted_at", "pk")

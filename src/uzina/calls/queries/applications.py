@@ -15,6 +15,7 @@ from uzina.calls.models import Application, Capacity, SavedSection, Step
 from uzina.calls.queries.sections import offer
 from uzina.calls.rules import checks, clock, modes, sections
 from uzina.calls.rules.flows import APPLICATION, ApplicationState
+from uzina.calls.rules.steps import UNDER_WAY, StepKind
 from uzina.people import queries as people_queries
 from uzina.people.models import Organisation, Person
 from uzina.people.rules import RoleKind
@@ -158,5 +159,10 @@ def verbs(application: Application, person: Person, own: Container[int]) -> list
 
 def to_be_assessed() -> QuerySet[Application]:
     """Return all that wait for a technical assessment, oldest first, as applications()."""
-    waiting = applications().filter(state=ApplicationState.ELIGIBLE, assessment__isnull=True)
+    waiting = applications().filter(
+        state=ApplicationState.ELIGIBLE,
+        assessment__isnull=True,
+        steps__kind=StepKind.TECHNICAL_ASSESSMENT,
+        steps__state__in=UNDER_WAY,
+    )
     return waiting.order_by("submitted_at", "pk")

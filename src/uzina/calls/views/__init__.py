@@ -8,6 +8,13 @@ from uzina.calls.views.amendments import (
     change_withdraw,
     changes,
 )
+from uzina.calls.views.appeals import (
+    appeal,
+    appeal_fund,
+    appeal_new,
+    appeal_withdraw,
+    appeals,
+)
 from uzina.calls.views.applications import (
     application,
     applications,
@@ -56,11 +63,33 @@ from uzina.calls.views.drafts import (
     terms,
 )
 from uzina.calls.views.interest import interest, interests, members, members_csv
+from uzina.calls.views.letters import (
+    letter,
+    verify,
+)
+from uzina.calls.views.panel import (
+    panel,
+    panel_application,
+    panel_close,
+    panel_seats,
+    panel_unseat,
+    panels,
+)
 from uzina.calls.views.public_awards import public_awards, public_awards_csv
 from uzina.calls.views.qualify import (
     qualify,
 )
 from uzina.calls.views.queue import queue, queue_csv, queue_hand_out
+from uzina.calls.views.rankings import (
+    ranking,
+    ranking_adopt,
+    ranking_discard,
+    ranking_release,
+    ranking_rerun,
+    ranking_what_if,
+    ranking_why,
+    rankings,
+)
 from uzina.calls.views.replies import (
     reply,
     reply_waive,
@@ -89,11 +118,17 @@ from uzina.calls.views.reviews import (
     review_document,
 )
 from uzina.calls.views.sections import section
+from uzina.calls.views.work import question, work, work_act
 
 __all__ = [
     "aid_register",
     "aid_register_csv",
     "aid_void",
+    "appeal",
+    "appeal_fund",
+    "appeal_new",
+    "appeal_withdraw",
+    "appeals",
     "application",
     "application_reviewing",
     "application_reviewing_act",
@@ -136,18 +171,34 @@ __all__ = [
     "interest",
     "interests",
     "leaderboard",
+    "letter",
     "members",
     "members_csv",
     "my_profile",
     "my_reviews",
     "organisation_aid",
+    "panel",
+    "panel_application",
+    "panel_close",
+    "panel_seats",
+    "panel_unseat",
+    "panels",
     "pool",
     "public_awards",
     "public_awards_csv",
     "qualify",
+    "question",
     "queue",
     "queue_csv",
     "queue_hand_out",
+    "ranking",
+    "ranking_adopt",
+    "ranking_discard",
+    "ranking_release",
+    "ranking_rerun",
+    "ranking_what_if",
+    "ranking_why",
+    "rankings",
     "reply",
     "reply_waive",
     "review",
@@ -162,5 +213,8 @@ __all__ = [
     "reviewing",
     "section",
     "terms",
+    "verify",
     "withdraw",
+    "work",
+    "work_act",
 ]
