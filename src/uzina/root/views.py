@@ -148,6 +148,19 @@ def _operator_needs(person: Person) -> list[dict[str, Any]]:
                 "label": gettext("Look at why"),
             }
         )
+    failed = people.failed_messages()
+    if failed:
+        rows.append(
+            {
+                "title": ngettext(
+                    "{count} message could not be sent",
+                    "{count} messages could not be sent",
+                    failed,
+                ).format(count=failed),
+                "href": "/messages/?state=failed",
+                "label": gettext("Look at why"),
+            }
+        )
     counted = Application.objects.visible_to(person).aggregate(
         waiting=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, assessment__isnull=True)),
         reserve=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, reserve_at__isnull=False)),

@@ -60,6 +60,7 @@ class Message(models.Model):
             models.Index(
                 fields=["batch"], condition=~Q(batch="") & Q(state="held"), name="message_held"
             ),
+            models.Index(fields=["state"], condition=Q(state="failed"), name="message_failed"),
             models.Index(
                 fields=["send_after"],
                 condition=Q(state="queued", for_digest=True),

@@ -2,6 +2,7 @@
 
 from uzina.people.queries.messages import (
     awaiting_digest,
+    failed_messages,
     held_batches,
     messages_about,
     messages_seen_by,
@@ -42,6 +43,7 @@ from uzina.people.queries.projects import (
 
 __all__ = [
     "awaiting_digest",
+    "failed_messages",
     "fellows_of",
     "held_batches",
     "is_affiliated",

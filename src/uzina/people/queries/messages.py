@@ -67,6 +67,11 @@ def held_batches() -> list[dict[str, Any]]:
     return [dict(row) for row in held.values("batch").annotate(count=Count("pk")).order_by("batch")]
 
 
+def failed_messages() -> int:
+    """Return how many messages could not be sent and wait for an operator."""
+    return Message.objects.filter(state=rules.MessageState.FAILED).count()
+
+
 def awaiting_digest(now: datetime) -> QuerySet[Person]:
     """Return the people whose digest is due."""
     due = Message.objects.filter(

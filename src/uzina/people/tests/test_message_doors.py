@@ -179,6 +179,18 @@ def test_the_outbox_is_filtered(browser, ana, operator, query, expected):
     assert {name for name, code in codes.items() if code in page} == expected
 
 
+def test_the_home_page_tells_operators_of_messages_that_could_not_be_sent(browser, ana, operator):
+    message = write(ana)
+    assert "could not be sent" not in text(browser(operator).get("/"))
+    actions.note_not_sent(message.code, attempt=0, reason="550", is_final=True, now=NOW)
+
+    page = text(browser(operator).get("/"))
+
+    assert "1 message could not be sent" in page
+    assert "/messages/?state=failed" in page
+    assert "could not be sent" not in text(browser(ana).get("/"))
+
+
 @pytest.mark.parametrize("language", ["en", "ro"])
 def test_all_templates_are_shown_in_both_languages(browser, operator, language):
     operator.language = language

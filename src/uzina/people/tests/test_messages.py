@@ -2,12 +2,14 @@
 
 import re
 import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.db import connection
 from django.template import engines
 from django.test import override_settings
 from hypothesis import given
@@ -100,6 +102,28 @@ def test_nothing_typed_can_end_a_header(ana, hostile):
     assert taken["Bcc"] is None
     assert taken["To"] == ana.email
     assert taken["Subject"] == message.subject
+
+
+@pytest.mark.django_db(transaction=True)
+def test_written_from_eight_places_at_once_it_is_one_message(ana):
+    start = threading.Barrier(8)
+    codes = []
+
+    def run():
+        start.wait()
+        try:
+            codes.append(write(ana).code)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(codes) == 8
+    assert len(set(codes)) == Message.objects.count() == len(promised()) == 1
 
 
 def test_what_people_typed_is_not_written_as_html(ana):
