@@ -9,7 +9,18 @@ app_name = "calls"
 urlpatterns = [
     path("calls/", views.calls, name="calls"),
     path("calls/new/", views.call_new, name="call_new"),
+    path("calls/standings/", views.standings, name="standings"),
+    path("calls/cut-offs/", views.cut_offs, name="cut_offs"),
+    path("calls/cut-offs.ics", views.cut_offs_ics, name="cut_offs_ics"),
+    path("calls/modes/", views.modes, name="modes"),
+    path("calls/modes/<slug:slug>/", views.mode, name="mode"),
+    path("calls/modes/<slug:slug>/difference/", views.mode_difference, name="mode_difference"),
+    path("calls/modes/<slug:slug>/edit/", views.mode_edit, name="mode_edit"),
     path("calls/<slug:slug>/", views.call, name="call"),
+    path("calls/<slug:slug>/cut-offs/<int:number>/move/", views.cut_off_move, name="cut_off_move"),
+    path(
+        "calls/<slug:slug>/capacities/<str:code>/fund/", views.capacity_fund, name="capacity_fund"
+    ),
     path("calls/<slug:slug>/apply/", views.apply, name="apply"),
     path("calls/<slug:slug>/publish/", views.call_publish, name="call_publish"),
     path("calls/<slug:slug>/archive/", views.call_archive, name="call_archive"),

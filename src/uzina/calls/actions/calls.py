@@ -27,7 +27,7 @@ from uzina.people.models import Person
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST_PARTITION, MOST_GPUS_PER_NODE = 60, 64
 MOST_EUR_CENTS = 10**13
-RESERVED = frozenset({"new", "modes", "cut-offs"})
+RESERVED = frozenset({"new", "modes", "cut-offs", "standings"})
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import (
     BigIntegerField,
+    Count,
     Exists,
     OuterRef,
     Prefetch,
@@ -176,12 +177,16 @@ def cut_off_move(pk: int) -> CutOffMove:
 
 
 def coming_cut_offs(now: datetime) -> list[CutOff]:
-    """Return the cut-offs of published calls that are still to close, the next one first."""
+    """Return the cut-offs of published calls that are still to close, the next one first.
+
+    Each has moves_count. One query.
+    """
     found = (
         CutOff.objects.filter(
             closes_at__gt=now, call__state=CallState.PUBLISHED, call__spent_at__isnull=True
         )
         .select_related("call")
+        .annotate(moves_count=Count("moves"))
         .order_by("closes_at", "pk")
     )
     return list(found[:MOST_COMING])

@@ -262,7 +262,7 @@ def test_an_operator_makes_and_publishes_a_call_on_pages(operator, ana):
     assert page(ana).get("/calls/autumn/").status_code == 404
     client.post("/calls/autumn/publish/")
     assert page(ana).get("/calls/autumn/").status_code == 200
-    assert "50,000 GPU-hours are neither" in client.get("/calls/autumn/").content.decode()
+    assert "<dd>50,000</dd>" in client.get("/calls/autumn/").content.decode()
     client.post("/calls/autumn/archive/")
     assert Call.objects.get().state == "archived"
     assert page(ana).get("/calls/new/").status_code == 404

@@ -41,6 +41,7 @@ from uzina.calls.views.calls import (
     call_new,
     call_publish,
     calls,
+    standings,
 )
 from uzina.calls.views.challenges import (
     challenge,
@@ -50,6 +51,7 @@ from uzina.calls.views.challenges import (
     entry_choose,
     leaderboard,
 )
+from uzina.calls.views.cut_offs import capacity_fund, cut_off_move, cut_offs, cut_offs_ics
 from uzina.calls.views.drafts import (
     check,
     clone,
@@ -67,6 +69,7 @@ from uzina.calls.views.letters import (
     letter,
     verify,
 )
+from uzina.calls.views.modes import mode, mode_difference, mode_edit, modes
 from uzina.calls.views.panel import (
     panel,
     panel_application,
@@ -151,6 +154,7 @@ __all__ = [
     "call_new",
     "call_publish",
     "calls",
+    "capacity_fund",
     "challenge",
     "challenge_release",
     "challenge_reveal",
@@ -161,6 +165,9 @@ __all__ = [
     "clone",
     "colleague_remove",
     "colleagues",
+    "cut_off_move",
+    "cut_offs",
+    "cut_offs_ics",
     "document",
     "document_remove",
     "documents",
@@ -174,6 +181,10 @@ __all__ = [
     "letter",
     "members",
     "members_csv",
+    "mode",
+    "mode_difference",
+    "mode_edit",
+    "modes",
     "my_profile",
     "my_reviews",
     "organisation_aid",
@@ -212,6 +223,7 @@ __all__ = [
     "reviewers",
     "reviewing",
     "section",
+    "standings",
     "terms",
     "verify",
     "withdraw",
