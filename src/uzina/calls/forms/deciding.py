@@ -35,7 +35,6 @@ class ConsensusForm(Form):
     )
 
     def __init__(self, *args: Any, mode: modes.Mode, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
         self.criteria = mode.scoring.criteria if mode.scoring else ()
         scores: dict[str, django_forms.Field] = {}
         for one in self.criteria:
@@ -46,7 +45,8 @@ class ConsensusForm(Form):
                 max_value=mode.scoring.most,
                 decimal_places=3,
             )
-        self.fields = {**scores, **self.fields}
+        self.base_fields = {**scores, **self.base_fields}
+        super().__init__(*args, **kwargs)
 
     def agreed(self) -> dict[str, Any]:
         """Return the answers as the action takes them: scores in thousandths."""
@@ -124,8 +124,8 @@ class WhatIfForm(Form):
                 max_value=1000,
             )
             initial[name] = one["weight"]
+        self.base_fields = {**numbers, **self.base_fields}
         super().__init__(*args, initial=initial, **kwargs)
-        self.fields = {**numbers, **self.fields}
 
     def changes(self) -> dict[str, Any]:
         """Return what is other, as rules.ranking.changed takes it."""
@@ -199,6 +199,4 @@ class AppealDecisionForm(Form):
 class FundingForm(Form):
     """Why the factory adds hours for an appeal."""
 
-    reason = django_forms.CharField(
-        label=gettext_lazy("Where the hours come from"), max_length=500
-    )
+    reason = django_forms.CharField(label=gettext_lazy("Where the hours come from"), max_length=500)

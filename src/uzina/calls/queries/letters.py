@@ -10,6 +10,7 @@ from django.utils.translation import get_language, gettext
 
 from uzina.calls.models import Application, Decision, Letter, Ranking
 from uzina.calls.queries.appeals import appeal_by
+from uzina.calls.queries.challenges import may_be_named
 from uzina.calls.rules import decisions, modes
 from uzina.people.models import Person
 from uzina.people.rules import RoleKind
@@ -118,3 +119,8 @@ def letter_facts(application: Application, kind: str, *, now: datetime) -> dict[
 def _score(decision: Decision | None) -> str:
     milli = decision.inputs.get("score_milli") if decision is not None else None
     return decisions.in_points(milli) if milli is not None and decision.ranking_id else ""  # type: ignore[union-attr]
+
+
+def may_name(letter: Letter) -> bool:
+    """Tell whether whoever checks a letter may read whom it is for: they agreed to be named."""
+    return letter.kind == "award" and may_be_named(letter.application)
