@@ -13,15 +13,13 @@ from typing import Any, Self
 import httpx
 
 from uzina_client import files
+from uzina_client.calls import Calls
+from uzina_client.challenges import Challenges
+from uzina_client.judging import Judging
+from uzina_client.part import Part
 from uzina_client.problems import Problem
+from uzina_client.programme import Programme
 from uzina_client.transport import Json, Transport
-
-
-class Part:
-    """One part of the portal: its methods speak through one transport."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
 
 
 class People(Part):
@@ -67,91 +65,6 @@ class People(Part):
     def project(self, code: str) -> Json:
         """Return one project."""
         return self.transport.get(f"/people/projects/{code}")
-
-
-class Calls(Part):
-    """From a published call to an award."""
-
-    def modes(self) -> Json:
-        """Return the access modes a call can be opened from."""
-        return self.transport.get("/calls/modes")
-
-    def open(self, facts: Mapping[str, Any]) -> Json:
-        """Draft a call from a mode (operator)."""
-        return self.transport.post("/calls/calls", dict(facts))
-
-    def publish(self, slug: str) -> Json:
-        """Publish a draft call (operator)."""
-        return self.transport.post(f"/calls/calls/{slug}/publish")
-
-    def calls(self) -> Iterator[Json]:
-        """Yield the calls one may see, newest first."""
-        return self.transport.pages("/calls/calls")
-
-    def call(self, slug: str) -> Json:
-        """Return one call."""
-        return self.transport.get(f"/calls/calls/{slug}")
-
-    def qualify(self, facts: Mapping[str, Any]) -> Json:
-        """Return for each mode whether an organisation qualifies, and why. Needs no token.
-
-        facts  `organisation` (kind, country, figures, related), and of the work what is known
-        """
-        return self.transport.post("/calls/qualify", dict(facts))
-
-    def apply(self, call: str, *, organisation: str) -> Json:
-        """Start an application and return the draft."""
-        return self.transport.post(
-            "/calls/applications", {"call": call, "organisation": organisation}
-        )
-
-    def applications(self) -> Iterator[Json]:
-        """Yield one's applications."""
-        return self.transport.pages("/calls/applications")
-
-    def application(self, code: str) -> Json:
-        """Return one application."""
-        return self.transport.get(f"/calls/applications/{code}")
-
-    def save_section(
-        self, code: str, section: str, answers: Mapping[str, Any], *, version: int
-    ) -> Json:
-        """Save one step of an application, complete or not; `problems` says what is missing.
-
-        version  of the section that the answers were typed into, 0 before the first save
-        """
-        return self.transport.put(
-            f"/calls/applications/{code}/sections/{section}",
-            {"version": version, "answers": dict(answers)},
-        )
-
-    def submit(self, code: str) -> Json:
-        """Hand an application in."""
-        return self.transport.post(f"/calls/applications/{code}/submit")
-
-    def withdraw(self, code: str) -> Json:
-        """Take an application back."""
-        return self.transport.post(f"/calls/applications/{code}/withdraw")
-
-    def assessments(self) -> Iterator[Json]:
-        """Yield the applications that wait for one's technical assessment (assessor)."""
-        return self.transport.pages("/calls/assessments")
-
-    def assess(self, code: str, verdict: Mapping[str, Any]) -> Json:
-        """Give the technical assessment of an application (assessor)."""
-        return self.transport.post(f"/calls/applications/{code}/assessment", dict(verdict))
-
-    def award(self, code: str) -> Json:
-        """Return one award."""
-        return self.transport.get(f"/calls/awards/{code}")
-
-    def accept(self, code: str, *, key: str = "") -> Json:
-        """Accept an award: it becomes a project with an allocation."""
-        return self.transport.post(f"/calls/awards/{code}/accept", key=key)
-
-    def refuse(self, code: str) -> Json:
-        """Refuse an award."""
-        return self.transport.post(f"/calls/awards/{code}/refuse")
 
 
 class Sizing(Part):
@@ -493,6 +406,21 @@ class Client:
     def calls(self) -> Calls:
         """From a published call to an award."""
         return Calls(self.transport)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Reviews, replies, panels, rankings and appeals."""
+        return Judging(self.transport)
+
+    @cached_property
+    def challenges(self) -> Challenges:
+        """Grand challenges, and expressions of interest."""
+        return Challenges(self.transport)
+
+    @cached_property
+    def programme(self) -> Programme:
+        """What a project owes at its end."""
+        return Programme(self.transport)
 
     @cached_property
     def sizing(self) -> Sizing:

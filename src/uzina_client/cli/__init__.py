@@ -15,9 +15,13 @@ import typer
 from uzina_client.cli import (
     access,
     agent,
+    applications,
     applying,
+    awards,
+    challenges,
     data,
     jobs,
+    judging,
     models,
     projects,
     runs,
@@ -74,7 +78,22 @@ def build() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for part in (access, applying, projects, data, submitting, jobs, runs, models, sizing, agent):
+    for part in (
+        access,
+        applying,
+        applications,
+        awards,
+        challenges,
+        judging,
+        projects,
+        data,
+        submitting,
+        jobs,
+        runs,
+        models,
+        sizing,
+        agent,
+    ):
         part.register(app)
     return app
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from uzina_client.cli.shell import USAGE, Shell, Stopped, column, command, gpu_time
+from uzina_client.cli.applications import show
+from uzina_client.cli.shell import USAGE, Shell, Stopped, column, command
 from uzina_client.problems import Problem
 
 INVALID = 422
@@ -27,34 +28,16 @@ CALL_COLUMNS = [
     column("Opens", "opens_at"),
     column("Closes", "closes_at"),
 ]
-APPLICATION_COLUMNS = [
-    column("Application", "code"),
-    column("Call", "call"),
-    column("Organisation", "organisation"),
-    column("State", "state"),
-    column("Submitted", "submitted_at"),
-]
 
 
 def register(app: typer.Typer) -> None:
-    """Add calls, qualify, apply, applications and awards."""
+    """Add calls, qualify and apply."""
     calls = typer.Typer(help="Calls one can apply to.", no_args_is_help=True)
     command(calls, "list")(list_calls)
     command(calls, "show")(show_call)
     app.add_typer(calls, name="calls")
     command(app, "qualify")(qualify)
     command(app, "apply")(apply)
-    applications = typer.Typer(help="Your applications.", no_args_is_help=True)
-    command(applications, "list")(list_applications)
-    command(applications, "show")(show_application)
-    command(applications, "submit")(submit)
-    command(applications, "withdraw")(withdraw)
-    app.add_typer(applications, name="applications")
-    awards = typer.Typer(help="Awards offered to you.", no_args_is_help=True)
-    command(awards, "show")(show_award)
-    command(awards, "accept")(accept)
-    command(awards, "refuse")(refuse)
-    app.add_typer(awards, name="awards")
 
 
 def list_calls(shell: Shell) -> None:
@@ -160,85 +143,6 @@ def apply(
     if submit_it:
         draft = calls.submit(draft["code"])
     show(shell, draft)
-
-
-def list_applications(shell: Shell) -> None:
-    """List your applications."""
-    shell.table(
-        shell.client.calls.applications(), APPLICATION_COLUMNS, empty="You have not applied yet."
-    )
-
-
-def show_application(shell: Shell, code: Annotated[str, typer.Argument(help="APP-…")]) -> None:
-    """Show an application and what happens next."""
-    show(shell, shell.client.calls.application(code))
-
-
-def submit(shell: Shell, code: Annotated[str, typer.Argument(help="APP-…")]) -> None:
-    """Hand an application in."""
-    show(shell, shell.client.calls.submit(code))
-
-
-def withdraw(shell: Shell, code: Annotated[str, typer.Argument(help="APP-…")]) -> None:
-    """Take an application back. This cannot be undone."""
-    shell.confirm(f"Withdraw {code}? This cannot be undone.")
-    show(shell, shell.client.calls.withdraw(code))
-
-
-def show_award(shell: Shell, code: Annotated[str, typer.Argument(help="AWD-…")]) -> None:
-    """Show an award."""
-    _show_award(shell, shell.client.calls.award(code))
-
-
-def accept(shell: Shell, code: Annotated[str, typer.Argument(help="AWD-…")]) -> None:
-    """Accept an award: it becomes a project with GPU-hours."""
-    shell.confirm(f"Accept {code} and its terms?")
-    _show_award(shell, shell.client.calls.accept(code))
-
-
-def refuse(shell: Shell, code: Annotated[str, typer.Argument(help="AWD-…")]) -> None:
-    """Refuse an award. This cannot be undone."""
-    shell.confirm(f"Refuse {code}? This cannot be undone.")
-    _show_award(shell, shell.client.calls.refuse(code))
-
-
-def show(shell: Shell, application: Any) -> None:
-    """Print one application."""
-    shell.show(
-        application,
-        [
-            ("Application", application["code"]),
-            ("Call", application["call"]),
-            ("Organisation", application["organisation"]),
-            ("State", application["state"]),
-            ("Submitted", application["submitted_at"]),
-            ("Title", application["title"]),
-            ("Award", application["award"]),
-            ("Next", application["next"]["text"]),
-            ("By", application["next"]["at"]),
-            ("You can", application["allowed"]),
-            *(
-                (one["title"], "complete" if one["is_complete"] else "to do")
-                for one in application["sections"]
-            ),
-        ],
-    )
-
-
-def _show_award(shell: Shell, award: Any) -> None:
-    shell.show(
-        award,
-        [
-            ("Award", award["code"]),
-            ("Application", award["application"]),
-            ("State", award["state"]),
-            ("Offered", gpu_time(award["gpu_ms"])),
-            ("Answer by", award["answer_by"] if award["state"] == "offered" else None),
-            ("From", award["starts_at"]),
-            ("Until", award["ends_at"]),
-            ("Project", award["project"]),
-        ],
-    )
 
 
 def _save(shell: Shell, code: str, section: Any, answers: Any) -> Any:
