@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from django.db import connection
 from django.template import engines
 from django.test import override_settings
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from uzina.core.errors import Invalid, NotAllowed, Refused
@@ -324,6 +326,7 @@ def test_digests_leave_at_the_hour_of_the_factorys_clock(now, at):
     assert rules.next_digest(now, hour=8, zone="Europe/Bucharest") == at
 
 
+@examples(deadline=None)
 @given(
     now=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     hour=st.integers(0, 23),
@@ -332,6 +335,14 @@ def test_digests_leave_at_the_hour_of_the_factorys_clock(now, at):
 def test_the_next_digest_is_after_now_and_within_a_day_and_an_hour(now, hour, zone):
     wait = rules.next_digest(now, hour=hour, zone=zone) - now
     assert timedelta() < wait <= timedelta(hours=25)
+
+
+@contextmanager
+def taken_port():
+    """Hold a port that nobody answers at, so that no other program can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 # Leaving --------------------------------------------------------------------------------------
@@ -395,9 +406,7 @@ def test_a_recipient_refused_for_now_is_tried_again_a_minute_later(ana):
 
 def test_while_the_mail_server_is_down_a_message_waits_and_then_leaves_once(ana):
     message = write(ana)
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    with sent_to(port):
+    with taken_port() as port, sent_to(port):
         tasks.send_message(message=message.code, attempt=0, now=NOW)
         tasks.send_message(message=message.code, attempt=0, now=NOW)
     message.refresh_from_db()
@@ -418,9 +427,7 @@ def test_while_the_mail_server_is_down_a_message_waits_and_then_leaves_once(ana)
 
 def test_after_a_day_of_outage_a_message_is_failed_where_operators_see_it(ana):
     message = write(ana)
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    with sent_to(port):
+    with taken_port() as port, sent_to(port):
         for attempt in range(len(rules.AFTER_FAILURE) + 1):
             assert state(message) is MessageState.QUEUED
             tasks.send_message(message=message.code, attempt=attempt, now=NOW)

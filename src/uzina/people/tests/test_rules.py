@@ -1,5 +1,6 @@
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from uzina.people.rules import Related, Relation, SizeClass, related_problems, size_class
@@ -50,6 +51,7 @@ def test_one_person_more_in_a_linked_enterprise_makes_it_no_sme():
     assert of(200) is SizeClass.SMALL_MID_CAP
 
 
+@examples(deadline=None)
 @given(st.integers(0, 900), st.integers(0, 10**8), st.integers(0, 10**8), st.integers(0, 500))
 def test_a_related_enterprise_never_makes_one_smaller(headcount, turnover, balance, more):
     order = list(SizeClass)

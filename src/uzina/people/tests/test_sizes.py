@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from django.utils import translation
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from uzina.core.errors import Invalid
@@ -71,6 +72,7 @@ def test_a_class_is_lost_or_gained_after_two_years_in_a_row(sizes, size):
     assert size_over(years(*sizes)).size is size
 
 
+@examples(deadline=None)
 @given(histories)
 def test_two_years_alike_decide_whatever_came_before(history):
     sized = size_over(history)
@@ -78,11 +80,13 @@ def test_two_years_alike_decide_whatever_came_before(history):
         assert sized.size is alone(history[-1])
 
 
+@examples(deadline=None)
 @given(histories)
 def test_the_class_is_one_that_the_figures_once_had(history):
     assert size_over(history).size in {alone(one) for one in history}
 
 
+@examples(deadline=None)
 @given(histories)
 def test_one_more_year_moves_the_class_towards_that_year_or_not_at_all(history):
     if len(history) < 2:
@@ -93,12 +97,14 @@ def test_one_more_year_moves_the_class_towards_that_year_or_not_at_all(history):
     assert low <= ORDER.index(after) <= high
 
 
+@examples(deadline=None)
 @given(histories, st.integers(0, 500), st.integers(0, 10**8))
 def test_a_linked_enterprise_never_makes_one_smaller_in_any_history(history, people, money):
     together = size_over(history, related=[Related("L", Relation.LINKED, 60, people, money, money)])
     assert ORDER.index(together.size) >= ORDER.index(size_over(history).size)
 
 
+@examples(deadline=None)
 @given(histories)
 def test_the_order_in_which_years_are_given_says_nothing(history):
     assert size_over(history[::-1]) == size_over(history)
