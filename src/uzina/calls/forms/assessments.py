@@ -1,11 +1,12 @@
 """The technical assessment."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms as django_forms
 from django.utils.translation import gettext_lazy
 
-from uzina.calls.forms.shared import YES_NO
+from uzina.calls.forms.shared import YES_NO, choose
 from uzina.core.forms import Form, IntegerField
 
 
@@ -32,6 +33,11 @@ class AssessmentForm(Form):
         min_value=0,
         max_value=2_000_000_000,
     )
+    recommended_partition = django_forms.ChoiceField(
+        label=gettext_lazy("Recommended partition"),
+        help_text=gettext_lazy("Another one than was asked, where the work fits better there."),
+        required=False,
+    )
     comment = django_forms.CharField(
         label=gettext_lazy("Comment to the applicant"),
         help_text=gettext_lazy("Needed where an answer is no: why, and what would have to change."),
@@ -46,6 +52,13 @@ class AssessmentForm(Form):
         max_length=4000,
         required=False,
     )
+
+    def __init__(self, *args: Any, partitions: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(partitions) > 1:
+            choose(self, "recommended_partition", [(one, one) for one in partitions])
+        else:
+            del self.fields["recommended_partition"]
 
     def verdict(self) -> dict[str, Any]:
         """Return the answers as the action takes them."""

@@ -42,7 +42,9 @@ def applications() -> QuerySet[Application]:
             "call__cut_offs",
             Prefetch(
                 "steps",
-                Step.objects.order_by("position").prefetch_related("pauses", "questions"),
+                Step.objects.select_related("owner")
+                .order_by("position")
+                .prefetch_related("pauses", "questions"),
             ),
         )
         .order_by("-pk")

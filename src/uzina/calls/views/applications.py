@@ -9,16 +9,17 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from uzina.calls import actions, forms, queries
+from uzina.calls import access, actions, forms, queries
 from uzina.calls.models import Application
 from uzina.calls.rules import modes, sections
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.views.calls import is_open, visible_calls
 from uzina.calls.views.shared import documents_shown, kept_verdict, reasons_shown, sections_shown
 from uzina.core.errors import Refused
+from uzina.people import queries as people_queries
 from uzina.people.types import SignedIn
 
 
@@ -129,15 +130,25 @@ def application(request: SignedIn, code: str) -> HttpResponse:
     verbs = queries.verbs(found, request.user, own)
     verdict = kept_verdict(found)
     told, moment = queries.story(found), now()
+    coming = queries.next_shown(told, moment)
+    is_theirs = access.may_edit(request.user, found)
+    is_host = access.may_see_queue(request.user)
     context = {
         "application": found,
-        "next": queries.next_shown(told, moment),
+        "next": coming,
+        "main": _main_action(found, coming) if is_theirs else None,
         "entries": queries.entries_shown(told),
         "verbs": verbs,
         "is_mine": found.applicant_id == request.user.pk,
+        "is_theirs": is_theirs,
+        "is_host": is_host and not is_theirs,
         "reasons": reasons_shown(verdict) if verdict else [],
         "award": getattr(found, "award", None),
         "assessment": getattr(found, "assessment", None),
+        "decision": getattr(found, "decision", None),
+        "redirected": getattr(found, "redirect", None),
+        "step": queries.open_step(found),
+        "editors": list(found.editors.select_related("person").order_by("pk")),
     }
     if "save" in verbs:
         steps = _steps(found)
@@ -149,8 +160,51 @@ def application(request: SignedIn, code: str) -> HttpResponse:
             "documents": documents_shown(found),
         }
         return render(request, "calls/application_draft.html", context)
-    context["answers"] = sections_shown(found)
+    context |= {
+        "answers": sections_shown(found),
+        "documents": [one for one in documents_shown(found) if one["document"]],
+        "questions": [one for step in found.steps.all() for one in step.questions.all()]
+        if is_theirs or is_host
+        else [],
+        "messages_sent": _messages(found, request) if is_theirs or is_host else [],
+    }
     return render(request, "calls/application.html", context)
+
+
+def _messages(application: Application, request: SignedIn) -> list[Any]:
+    """What was written about it: to the reader; to the host, what the applicant has got."""
+    is_theirs = access.may_edit(request.user, application)
+    reader = request.user if is_theirs else application.applicant
+    return list(people_queries.messages_about(application.code, reader))
+
+
+LABELS = {
+    "answer": gettext_lazy("Answer the question"),
+    "reply": gettext_lazy("Read the comments and reply"),
+    "decide": gettext_lazy("See the award and answer"),
+    "appeal": gettext_lazy("Appeal"),
+    "draft": gettext_lazy("See the draft"),
+    "export": gettext_lazy("Download the application"),
+    "apply": gettext_lazy("Apply again"),
+}
+
+
+def _main_action(application: Application, coming: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the one thing the applicant is to do now; None where it is not their move."""
+    code, target = application.code, coming["target"]
+    addresses = {
+        "answer": lambda: reverse("calls:question", args=[code, target]),
+        "reply": lambda: reverse("calls:reply", args=[code]),
+        "decide": lambda: reverse("calls:award", args=[target]),
+        "appeal": lambda: reverse("calls:appeal_new", args=[code]),
+        "draft": lambda: reverse("calls:application", args=[target]),
+        "export": lambda: reverse("calls:export_pdf", args=[code]),
+        "apply": lambda: reverse("calls:call", args=[application.call.slug]),
+    }
+    verb = coming["verb"]
+    if verb not in addresses:
+        return None
+    return {"href": addresses[verb](), "label": LABELS[verb]}
 
 
 @login_required

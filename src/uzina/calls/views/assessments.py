@@ -12,6 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from uzina.calls import access, actions, forms, queries
 from uzina.calls.models import Application
+from uzina.calls.rules import assessments as rules
+from uzina.calls.rules.modes import MS_PER_HOUR
+from uzina.calls.rules.steps import StepState
 from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
 from uzina.core.errors import Refused
 from uzina.people import access as people_access
@@ -34,11 +37,15 @@ def assessments(request: SignedIn) -> HttpResponse:
     queue = [
         {
             "application": one,
-            "days_left": queries.working_days_left(due, moment),
-            "is_late": moment >= due,
+            "step": step,
+            "days_left": queries.working_days_left(step.due_at, moment) if step.due_at else None,
+            "is_waiting": step.state is StepState.PAUSED,
+            "is_late": step.state is StepState.OPEN
+            and step.due_at is not None
+            and moment >= step.due_at,
         }
         for one in page
-        for due in [one.due_at or moment]
+        if (step := queries.open_step(one)) is not None
     ]
     return render(
         request,
@@ -52,8 +59,21 @@ def assessments(request: SignedIn) -> HttpResponse:
 def assessment(request: SignedIn, code: str) -> HttpResponse:
     """Assess one application: the three questions beside what was asked for."""
     found = get_object_or_404(queries.assessable_by(request.user), code=code)
-    package = (found.gpu_ms or 0) // 3_600_000
-    form = forms.AssessmentForm(request.POST or None, initial={"recommended_gpu_hours": package})
+    allowed = recommendable(found)
+    form = forms.AssessmentForm(
+        request.POST or None,
+        partitions=queries.partitions_of(found),
+        initial={
+            "recommended_gpu_hours": (found.gpu_ms or 0) // MS_PER_HOUR,
+            "recommended_partition": found.partition,
+        },
+    )
+    form.fields["recommended_gpu_hours"].help_text = gettext(
+        "From {least} to {most}. Counts where all three answers are yes."
+    ).format(
+        least=number_format(-(-allowed.least // MS_PER_HOUR), force_grouping=True),
+        most=number_format(allowed.most // MS_PER_HOUR, force_grouping=True),
+    )
     if request.method == "POST" and form.is_valid():
         try:
             actions.assess(found, **form.verdict(), by=request.user, now=now())
@@ -70,12 +90,23 @@ def assessment(request: SignedIn, code: str) -> HttpResponse:
         "calls/assessment.html",
         {
             "application": found,
+            "step": queries.open_step(found),
             "form": form,
+            "asked": found.gpu_ms,
             "answers": sections_shown(found),
             "facts": _organisation(found),
             "reasons": reasons_shown(kept_verdict(found) or queries.verdict_now(found)),
         },
         status=422 if form.errors else 200,
+    )
+
+
+def recommendable(application: Application) -> rules.Range:
+    """Return what may be recommended on the partition that was asked."""
+    return rules.recommendable(
+        application.call.mode,
+        partition=application.partition,
+        asked_gpu_ms=application.gpu_ms or 0,
     )
 
 

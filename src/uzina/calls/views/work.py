@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -25,8 +26,6 @@ from uzina.people.types import SignedIn
 
 def redirect_form(request: SignedIn, application: Application, data: Any) -> forms.RedirectForm:
     """Return the form that sends an application on."""
-    from django.conf import settings
-
     calls = [
         (one.slug, one.title) for one in queries.open_calls(now()) if one.pk != application.call_id
     ]
@@ -34,7 +33,7 @@ def redirect_form(request: SignedIn, application: Application, data: Any) -> for
         (one.name, f"{one.name}, {one.city}")
         for one in queries.factories().others(settings.UZINA.site.name)
     ]
-    return forms.RedirectForm(data, calls=calls, factories=factories)
+    return forms.RedirectForm(data, auto_id="id_redirect_%s", calls=calls, factories=factories)
 
 
 class _Work:
@@ -66,12 +65,14 @@ class _Work:
             and step.state is StepState.OPEN
             and queries.step_owner(step) in {"operator", "assessor", "panel"}
         ):
-            found["ask"] = forms.QuestionForm
+            found["ask"] = lambda data: forms.QuestionForm(data, auto_id="id_ask_%s")
             if step.kind in CHECKS and self.is_operator:
-                found["reject"] = forms.RejectForm
+                found["reject"] = lambda data: forms.RejectForm(data, auto_id="id_reject_%s")
         failed = self._failed()
         if failed:
-            found["exempt"] = lambda data: forms.ExemptForm(data, rules=failed)
+            found["exempt"] = lambda data: forms.ExemptForm(
+                data, auto_id="id_exempt_%s", rules=failed
+            )
         if is_judged and (
             self.is_operator or (step is not None and step.kind == StepKind.TECHNICAL_ASSESSMENT)
         ):
