@@ -38,3 +38,15 @@ class AnswerForm(Form):
         widget=django_forms.Textarea(attrs={"rows": 5}),
         max_length=use.LONGEST_ANSWER,
     )
+
+
+class DecisionForm(Form):
+    """What has to change in a report that is sent back."""
+
+    reason = django_forms.CharField(
+        label=gettext_lazy("What has to change"),
+        help_text=gettext_lazy("Needed where you send it back."),
+        widget=django_forms.Textarea(attrs={"rows": 4}),
+        max_length=500,
+        required=False,
+    )

@@ -75,8 +75,7 @@ def _report_page(
     obligation: Obligation,
     *,
     form: forms.ReportForm | None = None,
-    reason: str = "",
-    refusal: str = "",
+    decision: forms.DecisionForm | None = None,
     elsewhere: list[dict[str, str]] | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -97,8 +96,7 @@ def _report_page(
             "may_judge": obligation.state is ObligationState.SUBMITTED
             and access.may_judge_reports(request.user),
             "checks": list(queries.checks_of(obligation.award.project)),
-            "reason": reason,
-            "refusal": refusal,
+            "decision": decision or forms.DecisionForm(),
             "elsewhere": elsewhere,
         },
         status=status,
@@ -174,19 +172,20 @@ def report_decide(request: SignedIn, code: str, kind: str) -> HttpResponse:
     if not access.may_judge_reports(request.user):
         raise Http404
     found = _obligation(request, code, kind)
-    reason = request.POST.get("reason", "")
+    decision = forms.DecisionForm(request.POST)
+    if not decision.is_valid():
+        return _report_page(request, found, decision=decision, status=422)
     try:
         if request.POST.get("decision") == "accept":
             calls.accept_report(found, by=request.user, now=now())
             messages.success(request, gettext("The report is accepted."))
         else:
+            reason = decision.cleaned_data["reason"]
             calls.return_report(found, reason=reason, by=request.user, now=now())
             messages.success(request, gettext("The report is sent back."))
     except Refused as refused:
-        form = forms.ReportForm(answers={})
-        form.add_refusal(refused)
-        text = "; ".join(form.non_field_errors()) or gettext("Write the reason.")
-        return _report_page(request, found, reason=reason, refusal=text, status=422)
+        decision.add_refusal(refused)
+        return _report_page(request, found, decision=decision, status=422)
     return redirect("programme:reports")
 
 
