@@ -195,6 +195,7 @@ def clone(application: Application, *, call: Call, by: Person, now: datetime) ->
         )
     made = start(call, organisation=application.organisation, by=by, now=now)
     carry_over(application, made, by=by, now=now)
+    made.refresh_from_db()
     return made
 
 

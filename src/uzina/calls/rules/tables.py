@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from uzina.ledger.rules import csv_cell
+from uzina.core.tables import csv_cell
 
 
 def csv_of(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

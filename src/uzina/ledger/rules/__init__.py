@@ -4,6 +4,7 @@ Amounts are integers in the unit of the resource: GPU-milliseconds for GPU-hours
 millisecond. Every instant is aware.
 """
 
+from uzina.core.tables import csv_cell
 from uzina.ledger.rules.checks import (
     check_amount,
     check_balance,
@@ -55,7 +56,7 @@ from uzina.ledger.rules.kinds import (
     balance_of,
 )
 from uzina.ledger.rules.splits import Charge, Chargeable, Division, Settlement, divide, settle
-from uzina.ledger.rules.statements import Line, Movement, csv_cell, lines, thinned
+from uzina.ledger.rules.statements import Line, Movement, lines, thinned
 from uzina.ledger.rules.warnings import SLOW_FROM, is_slow, level
 
 __all__ = [

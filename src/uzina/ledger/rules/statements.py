@@ -85,17 +85,3 @@ def thinned(points: Sequence[tuple[datetime, int]], most: int) -> list[tuple[dat
         return list(points)
     step = (len(points) - 1) / (most - 1)
     return [points[round(i * step)] for i in range(most)]
-
-
-def csv_cell(value: object) -> str:
-    """Return the text of a cell that no spreadsheet takes for a formula.
-
-    A leading = + - @, tab or carriage return starts a formula in Excel and LibreOffice (OWASP,
-    CSV Injection); an apostrophe in front makes it text. Numbers stay numbers.
-    """
-    text = str(value)
-    if isinstance(value, str) and text.lstrip().startswith(("=", "+", "-", "@")):
-        return f"'{text}"
-    if isinstance(value, str) and text.startswith(("\t", "\r", "\n")):
-        return f"'{text}"
-    return text

@@ -15,6 +15,7 @@ URL = re.compile(r"https?://[^\s<>\"'\\@/]+\.[^\s<>\"'\\@/.]+(/[^\s<>\"'\\]*)?")
 EARLIEST, LATEST = date(1900, 1, 1), date(2200, 1, 1)
 GROUPED = re.compile(r"[\s\u00a0\u202f_]")
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
+NOT_OFFERED = _("This call offers {offered}. Choose one of these.")
 TRUE = (True, "yes", "on", "true")
 FALSE = (False, "no", "false")
 
@@ -112,7 +113,11 @@ def _parse_value(
             known = countries if field.kind == "country" else dict(field.choices)
             if isinstance(value, str) and value in known:
                 return value
-            wrong("choice", _("Choose one of the answers in the list."))
+            if field.offered == "partitions":
+                offered = ", ".join(words for _value, words in field.choices)
+                wrong("not_offered", NOT_OFFERED, offered=offered)
+            else:
+                wrong("choice", _("Choose one of the answers in the list."))
         case kind if kind in READ:
             return READ[kind](field, value, wrong)
         case _:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from uzina.calls.rules.sections.fields import AMOUNT, Field, Section
+from uzina.calls.rules.sections.parsing import NOT_OFFERED
 from uzina.core.errors import Problem
 from uzina.core.text import _
 
@@ -68,7 +69,7 @@ def _not_offered(path: str, field: Field, answer: Any) -> list[Problem]:
         Problem(
             path,
             "application.section.not_offered",
-            _("This call offers {offered}. Choose one of these."),
+            NOT_OFFERED,
             {"offered": offered},
         )
     ]
