@@ -145,6 +145,7 @@ from uzina.calls.queries.panel import (
     spread,
 )
 from uzina.calls.queries.public_awards import public_choices
+from uzina.calls.queries.qualify import Guide, Need, guides, need
 from uzina.calls.queries.rankings import (
     capacities_for,
     cut_off_at,
@@ -221,6 +222,7 @@ from uzina.calls.queries.worklists import (
     Load,
     Wanted,
     first_due,
+    is_applicants_turn,
     is_late,
     loads_by_owner,
     loads_by_step,
@@ -230,7 +232,9 @@ from uzina.calls.queries.worklists import (
 __all__ = [
     "REGISTER_COLUMNS",
     "WITH_RANKING",
+    "Guide",
     "Load",
+    "Need",
     "Place",
     "Progress",
     "Spread",
@@ -295,6 +299,7 @@ __all__ = [
     "final_ranking",
     "first_due",
     "free_gpu_ms",
+    "guides",
     "has_conflict",
     "has_defaulted",
     "has_interest",
@@ -305,6 +310,7 @@ __all__ = [
     "in_unit",
     "inputs_for",
     "interests",
+    "is_applicants_turn",
     "is_double_blind",
     "is_late",
     "is_open",
@@ -336,6 +342,7 @@ __all__ = [
     "most_mib",
     "names_covered",
     "names_in",
+    "need",
     "next_due",
     "next_shown",
     "number_of",

@@ -1,14 +1,14 @@
 """Access modes: dated data, and whether an applicant qualifies under it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
 from uzina.calls.rules.cut_offs import CutOffPlan
 from uzina.calls.rules.steps import StepKind, StepSpec
 from uzina.ledger.rules import AtExhaustion
-from uzina.people.rules import Related, size_class
+from uzina.people.rules.sizes import Related, Year, size_over
 
 LANGUAGES = ("en", "ro")
 
@@ -28,12 +28,15 @@ FACTS = (
     "partition",
     "purpose",
     "has_he_funding",
+    "has_defaulted",
 )
 """What a rule may ask. None where it is not known yet.
 
 gpu_hours       always GPU-hours, also where a mode counts node-hours
 purpose         one of PURPOSES
 has_he_funding  the work is part of a project of Horizon Europe or Digital Europe
+has_defaulted   a report on an earlier award of the organisation, or of the applicant or a project
+                they take part in, is late; the word is True or False
 """
 
 PURPOSES = (
@@ -422,12 +425,24 @@ def organisation_facts(
     turnover_eur: int | None,
     balance_eur: int | None,
     related: Sequence[Related],
+    before: Year | None = None,
+    public_share_percent: int = 0,
 ) -> dict[str, Any]:
-    """Return the facts of an organisation that rules ask; its size is None without its figures."""
+    """Return the facts of an organisation that rules ask; its size is None without its figures.
+
+    before  the figures of the year before, for the rule of two years
+    """
     size = None
     if headcount is not None and turnover_eur is not None and balance_eur is not None:
-        size = str(size_class(headcount, turnover_eur, balance_eur, related).size)
+        last = Year(LAST_YEAR, headcount, turnover_eur, balance_eur)
+        years = [last] if before is None else [replace(before, year=LAST_YEAR - 1), last]
+        sized = size_over(years, related=related, public_share_percent=public_share_percent)
+        size = str(sized.size)
     return {"organisation_kind": str(kind), "size_class": size, "country": country}
+
+
+LAST_YEAR = 1
+"""Stands for the last closed year, where nobody said which: only the order of years counts."""
 
 
 def kept(verdict: Verdict) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pages of applications."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
@@ -14,11 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from uzina.calls import access, actions, forms, queries
 from uzina.calls.models import Application
-from uzina.calls.rules import modes, sections
+from uzina.calls.rules import modes, prefill, sections
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.views.calls import is_open, visible_calls
 from uzina.calls.views.shared import documents_shown, kept_verdict, reasons_shown, sections_shown
-from uzina.core.errors import Refused
+from uzina.core.errors import Invalid, Refused
 from uzina.people import queries as people_queries
 from uzina.people.types import SignedIn
 
@@ -37,6 +38,7 @@ def apply(request: SignedIn, slug: str) -> HttpResponse:
         except Refused as refused:
             form.add_refusal(refused)
         else:
+            _prefill(started, request)
             return redirect("calls:application", code=started.code)
     verdicts = [
         {"organisation": one, "reasons": reasons_shown(verdict), "qualifies": verdict.qualifies}
@@ -58,6 +60,21 @@ def apply(request: SignedIn, slug: str) -> HttpResponse:
         },
         status=422 if form.errors else 200,
     )
+
+
+def _prefill(started: Application, request: SignedIn) -> None:
+    """Save what was said on the page "Do I qualify?", which the address still holds.
+
+    What the section does not take, a number out of its range, is asked again there.
+    """
+    said = forms.QualifyForm(request.GET or None)
+    if not said.is_valid():
+        return
+    for slug, answers in prefill.first_answers(started.call.mode, said.said()).items():
+        with suppress(Invalid):
+            actions.save_section(
+                started, section=slug, answers=answers, version=0, by=request.user, now=now()
+            )
 
 
 def visible_applications(request: SignedIn) -> Any:

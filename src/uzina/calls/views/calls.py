@@ -114,6 +114,7 @@ def call(request: HttpRequest, slug: str) -> HttpResponse:
         {
             "call": found,
             "is_open": is_open(found),
+            "query": request.GET.urlencode(),
             "facts": _facts(found),
             "rules": [{"text": words(rule.needs), "source": rule.source} for rule in mode.rules],
             "steps": steps_shown(mode),
