@@ -230,6 +230,8 @@ def replace_review(review: Review, reviewer: Person, *, by: Person, now: datetim
                 )
             ]
         )
+    Call.objects.select_for_update(of=("self",)).get(pk=review.application.call_id)
+    review = Review.objects.select_related("application", "reviewer").get(pk=review.pk)
     if review.state not in {ReviewState.REFUSED, ReviewState.REPLACED}:
         unassign_review(review, by=by, now=now)
     return assign_review(review.application, reviewer, by=by, now=now)

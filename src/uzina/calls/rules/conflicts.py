@@ -183,12 +183,14 @@ def is_same_body(one: Body, other: Body) -> bool:
 def is_same_person(one: Somebody, other: Somebody) -> bool:
     """Tell whether two are one: by code, ORCID iD or address, else by name.
 
-    A name is the same in any order of its words; "A. Pop" may be "Ana Pop". Two people of one
-    name are taken for one: a reviewer more is cheaper than a judge in their own cause.
+    A name is the same in any order of its words; "A. Pop" and "Ana Maria Pop" may be "Ana Pop".
+    Two people of one name are taken for one, even with two accounts here, unless their ORCID iDs
+    differ: it is cheaper to look for another reviewer than to have somebody judge their own cause.
     """
-    for mine, theirs in ((one.code, other.code), (one.orcid, other.orcid)):
-        if mine and theirs:
-            return mine == theirs
+    if one.orcid and other.orcid:
+        return one.orcid == other.orcid
+    if one.code and one.code == other.code:
+        return True
     if one.email and one.email.casefold() == other.email.casefold():
         return True
     return _is_same_name(plain(one.name).split(), plain(other.name).split())
@@ -236,7 +238,7 @@ def conflicts(expert: Expert, work: Work, *, today: date, years: int) -> list[Fo
     if met is not None:
         found.append(Found(ConflictKind.CO_AUTHOR, _said(met)))
     for partner, where in expert.partners:
-        if work.names(partner):
+        if where != work.code and work.names(partner):
             found.append(Found(ConflictKind.CO_APPLICANT, f"{_said(partner)} ({where})"))
             break
     return found
