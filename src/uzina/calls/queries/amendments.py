@@ -4,6 +4,8 @@ from django.db.models import QuerySet
 
 from uzina.calls.models import Amendment, Application, Award
 from uzina.calls.queries.applications import answers_of, organisation_facts
+from uzina.calls.queries.obligations import has_defaulted
+from uzina.calls.queries.sections import offer
 from uzina.calls.rules import amendments, modes, sections
 from uzina.calls.rules.flows import AmendmentState
 from uzina.people.models import Organisation, Project
@@ -48,7 +50,9 @@ def held(award: Award) -> amendments.Held:
 
 def verdict_for(application: Application, organisation: Organisation) -> modes.Verdict:
     """Return what the rules say of an application if another organisation had made it."""
-    facts = organisation_facts(organisation) | sections.asked_facts(answers_of(application))
+    facts = organisation_facts(organisation)
+    facts |= sections.asked_facts(answers_of(application), offer(application.call))
+    facts["has_defaulted"] = has_defaulted(organisation, people=[])
     return modes.qualify(facts, application.call.mode)
 
 

@@ -12,6 +12,7 @@ from django.db.models import (
 )
 
 from uzina.calls.models import Application, Capacity, SavedSection, Step
+from uzina.calls.queries.obligations import has_defaulted
 from uzina.calls.queries.sections import offer
 from uzina.calls.rules import checks, clock, modes, sections
 from uzina.calls.rules.flows import APPLICATION, ApplicationState
@@ -106,6 +107,9 @@ def verdict_now(application: Application) -> modes.Verdict:
     """
     facts = organisation_facts(application.organisation)
     facts |= sections.asked_facts(answers_of(application), offer(application.call))
+    facts["has_defaulted"] = has_defaulted(
+        application.organisation, people=[application.applicant]
+    )
     verdict = modes.qualify(facts, application.call.mode)
     exemptions = [
         checks.Exempt(one.rule, one.found, one.reason) for one in application.exemptions.all()

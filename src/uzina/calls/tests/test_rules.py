@@ -35,6 +35,7 @@ QUALIFIES = {
     "team_countries": ("RO", "LV", "CH"),
     "civilian_purpose": True,
     "contract_covers": True,
+    "has_defaulted": False,
     "months": 2,
     "gpu_hours": 5000,
 }
@@ -70,6 +71,7 @@ def test_who_meets_every_rule_qualifies_with_a_reason_and_a_source_for_each():
         ("months", 4, "duration"),
         ("months", 0, "duration"),
         ("gpu_hours", 5001, "ask"),
+        ("has_defaulted", True, "reports"),
     ],
 )
 def test_one_fact_that_does_not_fit_fails_its_rule_and_says_what_to_do(fact, value, rule):
@@ -87,7 +89,7 @@ def test_a_fact_that_is_not_known_fails_nothing_and_stays_open():
 
     assert verdict.qualifies
     unknown = [reason.rule for reason in verdict.reasons if reason.passed is None]
-    assert unknown == ["size", "team", "purpose", "contract", "duration", "ask"]
+    assert unknown == ["size", "team", "purpose", "contract", "duration", "ask", "reports"]
 
 
 def test_size_is_asked_of_enterprises_only():
