@@ -16,10 +16,13 @@ from uzina.core.charts import day_words
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem
 from uzina.core.log import log
-from uzina.core.promises import promise
+from uzina.core.promises import promise, promise_many
 from uzina.core.text import _
 from uzina.people import access, queries, rules
 from uzina.people.models import Message, MessageWish, Person
+
+AT_ONCE = 500
+"""So many rows in one statement."""
 
 LONGEST_SUBJECT = 255
 LONGEST_REASON = 500
@@ -233,9 +236,13 @@ def release_batch(batch: str, *, by: Person | None, now: datetime) -> int:
     _check_operator(by, "release")
     held = Message.objects.select_for_update().filter(batch=batch, state=rules.MessageState.HELD)
     released = list(held.order_by("pk")) if batch else []
-    for message in released:
-        message.state = rules.MESSAGE.after("release", message.state)
-        _release(message, now=now)
+    after = timedelta(seconds=settings.UZINA.mail.hold_s)
+    for start in range(0, len(released), AT_ONCE):
+        part = released[start : start + AT_ONCE]
+        Message.objects.filter(pk__in=[one.pk for one in part]).update(
+            state=rules.MESSAGE.after("release", rules.MessageState.HELD), send_after=now + after
+        )
+        promise_many("people.send_message", each=dict(map(_promised, part)), now=now + after)
     if released:
         log("message.batch_released", batch[:80], by=by, now=now, messages=len(released))
     return len(released)
@@ -327,14 +334,14 @@ def _release(message: Message, *, now: datetime) -> None:
 
 
 def _promise(message: Message, *, now: datetime, after: timedelta) -> None:
-    promise(
-        "people.send_message",
-        key=f"message:{message.code}:{message.attempts}",
-        now=now,
-        after=after,
-        message=message.code,
-        attempt=message.attempts,
-    )
+    key, args = _promised(message)
+    promise("people.send_message", key=key, now=now, after=after, **args)
+
+
+def _promised(message: Message) -> tuple[str, dict[str, Any]]:
+    """Return the key and the arguments of the promise to send a message, of its newest attempt."""
+    key = f"message:{message.code}:{message.attempts}"
+    return key, {"message": message.code, "attempt": message.attempts}
 
 
 def _drop(message: Message, *, now: datetime) -> None:

@@ -20,14 +20,17 @@ def unsubscribe_token(person: Person, kind: str) -> str:
 
 
 def unsubscribing(token: str) -> tuple[Person, rules.MessageKind] | None:
-    """Return who stops messages of which kind by a token; None for a token that is not ours."""
+    """Return who stops messages of which kind by a token.
+
+    None for a token that is not ours, for somebody who left and for a kind nobody can stop.
+    """
     try:
         code, kind = signing.loads(token, salt=UNSUBSCRIBE)
         found = rules.message_kind(kind)
     except (signing.BadSignature, LookupError):
         return None
     person: Person | None = Person.objects.filter(code=code, is_active=True).first()
-    return None if person is None else (person, found)
+    return None if person is None or found.is_mandatory else (person, found)
 
 
 def messages_about(code: str, person: Person | None = None) -> QuerySet[Message]:

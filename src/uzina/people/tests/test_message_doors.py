@@ -111,9 +111,10 @@ def test_the_link_in_a_digest_stops_all_that_may_be_stopped(ana):
     assert set(queries.wishes(ana).values()) == {Wish.NEVER}
 
 
-def test_a_changed_link_and_one_of_somebody_who_left_open_nothing(ana):
+def test_a_changed_link_one_about_decisions_and_one_of_somebody_who_left_stop_nothing(ana):
     token = queries.unsubscribe_token(ana, OPTIONAL)
-    for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x", "a:b:c"):
+    decision = queries.unsubscribe_token(ana, "calls.award")
+    for wrong in (decision, token[:-1] + ("A" if token[-1] != "A" else "B"), "x", "a:b:c"):
         assert Client().post(f"/messages/unsubscribe/{wrong}/").status_code == 404
     type(ana).objects.filter(pk=ana.pk).update(is_active=False)
     assert Client().post(f"/messages/unsubscribe/{token}/").status_code == 404

@@ -13,12 +13,15 @@ from django.core import mail
 from django.db import connection
 from django.template import engines
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry, Promise
+from uzina.core.promises import Worker
 from uzina.core.tests import NOW
 from uzina.people import actions, queries, rules, tasks
 from uzina.people.models import Message
@@ -368,6 +371,28 @@ def test_a_message_really_leaves_by_smtp_with_its_letters_and_headers(ana):
     assert "Bună ziua" in taken.get_content()
     message.refresh_from_db()
     assert (message.state, message.sent_at) == ("sent", NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_lets_a_message_leave(ana):
+    message = write(ana, now=timezone.now() - timedelta(seconds=1))
+    worker = Worker(name="test")
+    with smtp_sink() as sink:
+        while worker.run_one():
+            pass
+    assert [one["To"] for one in sink.taken] == [ana.email]
+    assert state(message) is MessageState.SENT
+    assert not Promise.objects.exclude(state="done").exists()
+
+
+def test_a_batch_of_four_hundred_is_released_in_few_statements(ana, operator):
+    for number in range(400):
+        message = write(ana, str(number), batch="CAL", is_held=True)
+    with CaptureQueriesContext(connection) as captured:
+        assert actions.release_batch("CAL", by=operator, now=NOW) == 400
+    assert len(captured) < 30
+    assert len(promised()) == 400
+    assert promised()[-1] == (message.code, 0, NOW)
 
 
 def test_a_decision_has_no_link_to_stop_decisions(ana):

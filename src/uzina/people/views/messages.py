@@ -71,7 +71,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         raise Http404
     person, kind = found
-    if request.method == "POST" and not kind.is_mandatory:
+    if request.method == "POST":
         actions.wish_for(person, kind=kind.name, wish=rules.Wish.NEVER, by=person, now=now())
     context = {
         "kind": kind,
