@@ -5,6 +5,7 @@ from ninja import Router
 from uzina.calls.api import (
     aid,
     amendments,
+    appeals,
     applications,
     assessments,
     awards,
@@ -13,11 +14,15 @@ from uzina.calls.api import (
     documents,
     drafts,
     interest,
+    letters,
     modes,
+    panel,
     public_awards,
+    rankings,
     replies,
     reviewers,
     reviews,
+    steps,
 )
 
 router = Router(tags=["calls"])
@@ -37,5 +42,10 @@ for part in (
     reviews,
     replies,
     reviewers,
+    steps,
+    panel,
+    rankings,
+    letters,
+    appeals,
 ):
     router.add_router("", part.router)

@@ -103,6 +103,7 @@ class AssessmentOut(Schema):
     is_ready: bool
     is_justified: bool
     recommended_gpu_ms: int
+    recommended_partition: str
     comment: str
     made_at: datetime
 
@@ -220,7 +221,7 @@ def application_out(application: Application, request: SignedIn) -> ApplicationO
         if hasattr(application, "assessment")
         else None,
         decision=DecisionOut.from_orm(application.decision)
-        if hasattr(application, "decision")
+        if hasattr(application, "decision") and application.decision.released_at
         else None,
         timeline=[EntryOut(**one) for one in queries.entries_shown(queries.story(application))],
     )

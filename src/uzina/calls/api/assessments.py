@@ -36,12 +36,16 @@ def list_assessments(
 
 
 class AssessmentIn(Schema):
-    """The technical assessment. The comment goes to the applicant, the note stays here."""
+    """The technical assessment. The comment goes to the applicant, the note stays here.
+
+    recommended_partition: another one of the call than was asked; empty where that one fits.
+    """
 
     is_fitting: bool
     is_ready: bool
     is_justified: bool
     recommended_gpu_hours: Annotated[int, Field(ge=0, le=2_000_000_000)] = 0
+    recommended_partition: Annotated[str, Field(max_length=60)] = ""
     comment: Annotated[Paragraphs, Field(max_length=4000)] = ""
     note: Annotated[Paragraphs, Field(max_length=4000)] = ""
 

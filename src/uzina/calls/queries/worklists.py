@@ -164,3 +164,8 @@ def is_late(step: Step, now: datetime) -> bool:
         and step.kind not in NOT_ESCALATED
         and not (step.kind == StepKind.DECISION and step.application.reserve_at is not None)
     )
+
+
+def is_applicants_turn(step: Step) -> bool:
+    """Tell of a row of the worklist whether the applicant moves. No query."""
+    return step.state is StepState.PAUSED or step.kind in NOT_ESCALATED

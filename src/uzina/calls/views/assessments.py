@@ -68,7 +68,7 @@ def assessment(request: SignedIn, code: str) -> HttpResponse:
             "recommended_partition": found.partition,
         },
     )
-    form.fields["recommended_gpu_hours"].help_text = gettext(
+    form["recommended_gpu_hours"].help_text = gettext(
         "From {least} to {most}. Counts where all three answers are yes."
     ).format(
         least=number_format(-(-allowed.least // MS_PER_HOUR), force_grouping=True),
