@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uzina.calls import actions, queries, tasks
@@ -42,6 +42,7 @@ def scoring(*weights, least=1, most=5):
 # Rules ------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 100)), min_size=1, max_size=10),
     st.data(),
