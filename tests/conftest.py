@@ -4,17 +4,21 @@ import contextlib
 import json
 import lzma
 import os
+import re
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import httpx
 import psycopg
 import pytest
 
 from uzina.root.demo import CORPUS, Factory, cast_of, kill_training
+from uzina_client import Client
 from uzina_client.story import SMALL, Story, Teller
 from uzina_recipes import corpora
 
@@ -190,3 +194,206 @@ def told(
         yield factory, tell(factory)
     finally:
         factory.stop()
+
+
+# Many people in one factory: made at once, each with a token, a few with a password -----------
+
+PASSWORD = "a password of the journeys"
+
+MAKE = """
+import json, sys
+from datetime import timedelta
+import django
+from django.test import override_settings
+django.setup()
+from django.utils.timezone import now
+from uzina.people import actions as people
+from uzina.people.rules import OrganisationKind, RoleKind
+
+QUICK = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+made = {}
+for one in json.load(sys.stdin):
+    facts = dict(
+        email=one["email"], name=one["name"], password=one["password"],
+        language=one["language"], now=now(),
+    )
+    if one["signs_in"]:
+        person = people.register(**facts)
+    else:
+        with override_settings(PASSWORD_HASHERS=QUICK):
+            person = people.register(**facts)
+    for role in one["roles"]:
+        people.appoint(person, kind=RoleKind(role), by=None, now=now())
+    organisation = ""
+    if one["organisation"]:
+        organisation = people.register_organisation(
+            people.OrganisationFacts(
+                name=one["organisation"], kind=OrganisationKind(one["kind"]), country="RO",
+                headcount=8, turnover_eur=400_000, balance_eur=250_000,
+            ),
+            by=person, now=now(),
+        ).code
+    token = people.issue_token(
+        person, name="journey", lifetime=timedelta(days=1), by=person, now=now()
+    ).secret
+    made[one["key"]] = {
+        "code": person.code, "organisation": organisation, "token": token,
+        "email": one["email"], "name": one["name"],
+    }
+print(json.dumps(made))
+"""
+
+
+def in_factory(factory: Factory, script: str, given: object = None) -> Any:
+    """Run a script with the factory's settings; return what it printed as JSON, if anything."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=factory.environment | {"DJANGO_SETTINGS_MODULE": "uzina.root.settings"},
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+class Browser:
+    """A person at a browser: pages by HTTP, with a session and its tokens against forgery."""
+
+    def __init__(self, url: str) -> None:
+        self.http = httpx.Client(base_url=url, follow_redirects=False, timeout=120)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def sign_in(self, email: str) -> None:
+        """Sign in with the password of the journeys."""
+        answer = self.post("/sign-in/", {"email": email, "password": PASSWORD})
+        assert answer.status_code == 302, answer.text[-2000:]
+
+    def speak(self, language: str) -> None:
+        """Read the pages in a language from now on."""
+        assert self.post("/language/", {"language": language, "next": "/"}).status_code == 302
+
+    def get(self, path: str) -> httpx.Response:
+        """Return a page as it comes, without following where it leads."""
+        return self.http.get(path)
+
+    def page(self, path: str) -> str:
+        """Return the text of a page that must be there."""
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[-2000:])
+        return answer.text
+
+    def post(self, path: str, values: Mapping[str, Any], **more: Any) -> httpx.Response:
+        """Send a form, with the token of the page that shows it."""
+        token = self._token(path)
+        return self.http.post(
+            path,
+            data={**values, "csrfmiddlewaretoken": token},
+            headers={"Referer": f"{self.http.base_url}{path}"},
+            **more,
+        )
+
+    def _token(self, path: str) -> str:
+        for one in (path, "/calls/"):
+            found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(one).text)
+            if found:
+                return found[1]
+        message = f"no page has a form to send to {path}"
+        raise AssertionError(message)
+
+
+class Cast:
+    """The people of a journey, by key, in a factory that is served."""
+
+    def __init__(self, factory: Factory, people: Mapping[str, Mapping[str, str]]) -> None:
+        self.factory = factory
+        self.people = people
+        self.clients: dict[str, Client] = {}
+
+    def client(self, key: str) -> Client:
+        """Return the portal as the person sees it by the API."""
+        if key not in self.clients:
+            self.clients[key] = Client(self.factory.url, self.people[key]["token"])
+        return self.clients[key]
+
+    def browser(self, key: str = "") -> Browser:
+        """Return a browser, signed in where somebody is named."""
+        browser = Browser(self.factory.url)
+        if key:
+            browser.sign_in(self.people[key]["email"])
+        return browser
+
+    def script(self, script: str, given: object = None) -> Any:
+        """Run a script with the factory's settings."""
+        return in_factory(self.factory, script, given)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for client in self.clients.values():
+            client.close()
+
+
+def person(
+    key: str,
+    *roles: str,
+    organisation: str = "",
+    kind: str = "startup",
+    language: str = "en",
+    signs_in: bool = False,
+) -> dict[str, Any]:
+    """Return somebody to make. Only who signs in gets a password that is worth its time."""
+    return {
+        "key": key,
+        "email": f"{key}@journey.example",
+        "name": key.replace("-", " ").title(),
+        "roles": roles,
+        "organisation": organisation,
+        "kind": kind,
+        "language": language,
+        "signs_in": signs_in,
+        "password": PASSWORD,
+    }
+
+
+@pytest.fixture
+def cast(
+    make_factory: Callable[..., Factory],
+) -> Iterator[Callable[..., Cast]]:
+    """Return what opens and serves a factory with the people of a journey."""
+    made: list[Cast] = []
+
+    def start(
+        people: Sequence[Mapping[str, Any]],
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Cast:
+        factory = make_factory(settings)
+        factory.open()
+        known = in_factory(factory, MAKE, list(people))
+        factory.start()
+        made.append(Cast(factory, known))
+        return made[-1]
+
+    start.person = person  # type: ignore[attr-defined]
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Return what asks until there is an answer: until(ask) returns the first that is true."""
+
+    def wait(ask: Callable[[], Any], *, deadline_s: float = 240) -> Any:
+        end = time.monotonic() + deadline_s
+        while not (found := ask()):
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.3)
+        return found
+
+    return wait
