@@ -46,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_reconcile,
     )
     reconcile.add_argument("--repair", action="store_true", help="put right what differs")
+    rerank = add(
+        "rerank", "Run the record of a ranking again; exit 1 if it was changed.", run_rerank
+    )
+    rerank.add_argument("code", help="RNK-...")
     replay = add(
         "replay", "Book an accounting log into a fresh factory, and prove the books.", run_replay
     )
@@ -185,6 +189,31 @@ def run_check(_options: argparse.Namespace) -> int:
     for line in found:
         print(f"- {line}")  # noqa: T201 - command
     return 1 if found else 0
+
+
+def run_rerank(options: argparse.Namespace) -> int:
+    """Run the record of a ranking again and compare; 2 where there is none, or only a draft."""
+    _set_up()
+    from django.utils.timezone import now
+
+    from uzina.calls import actions, queries
+    from uzina.core.errors import Refused
+
+    found = queries.rankings().filter(code=options.code).first()
+    if found is None:
+        print(f"There is no ranking {options.code}.", file=sys.stderr)  # noqa: T201 - command
+        return 2
+    try:
+        checked = actions.rerun(found, by=None, now=now())
+    except Refused as refused:
+        print(str(refused), file=sys.stderr)  # noqa: T201 - command
+        return 2
+    if checked.is_sound:
+        print(f"{found.code}: the record is as it was sealed, and gives the same result.")  # noqa: T201
+        return 0
+    what = "does not give its result" if checked.is_sealed else "is not what was sealed"
+    print(f"{found.code}: the record {what}.")  # noqa: T201 - command
+    return 1
 
 
 def run_reconcile(options: argparse.Namespace) -> int:

@@ -35,6 +35,15 @@ FOR_ROLES = {
     "/messages/": ({RoleKind.OPERATOR}, gettext_lazy("Messages")),
     "/changes/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Changes")),
     "/reports/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Reports")),
+    "/panels/": (
+        {RoleKind.PANEL, RoleKind.OPERATOR, RoleKind.AUDITOR},
+        gettext_lazy("Panels"),
+    ),
+    "/rankings/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Rankings")),
+    "/appeals/": (
+        {RoleKind.PANEL, RoleKind.OPERATOR, RoleKind.AUDITOR},
+        gettext_lazy("Appeals"),
+    ),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),
 }

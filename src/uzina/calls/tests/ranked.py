@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from conftest import make_person
+
 from uzina.calls import actions
 from uzina.calls.models import Application, Assessment, Review, Step
 from uzina.calls.rules.clock import Window

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from conftest import make_person
 from django.test import Client
 
-from conftest import make_person
 from uzina.calls import actions
 from uzina.calls.models import Conflict, Consensus, PanelSeat
 from uzina.calls.rules.steps import StepKind, StepState
@@ -142,7 +142,7 @@ def test_a_member_with_an_interest_neither_sees_the_application_nor_writes_on_it
     for path in (f"/panels/large-scale/1/{apart[1].code}/", f"/applications/{apart[1].code}/"):
         assert client.get(path).status_code == 404
         assert client.post(path, {"comment": "x"}).status_code in {404, 405}
-    assert client.get(f"/api/v1/panels/large-scale/1/{apart[1].code}").status_code == 404
+    assert client.get(f"/api/v1/calls/panels/large-scale/1/{apart[1].code}").status_code == 404
     with pytest.raises(NotAllowed) as refused:
         agree(apart[1], member, score=4)
     assert refused.value.code == "consensus.agree.conflict"

@@ -179,6 +179,9 @@ def application(request: SignedIn, code: str) -> HttpResponse:
         return render(request, "calls/application_draft.html", context)
     context |= {
         "answers": sections_shown(found),
+        "letters": list(queries.letters(request.user).filter(application=found)),
+        "appeal": getattr(found, "appeal", None),
+        "appeal_by": queries.appeal_by(found),
         "documents": [one for one in documents_shown(found) if one["document"]],
         "questions": [one for step in found.steps.all() for one in step.questions.all()]
         if is_theirs or is_host
