@@ -31,12 +31,24 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from judged import objects_of_judging
 
 from uzina.root.api import api as root_api
 from uzina_client import story_answers as answers
 
 TABLE = Path(__file__).with_name("doors.csv")
-WHO = ("anonymous", "stranger", "applicant", "lead", "member", "assessor", "operator", "auditor")
+WHO = (
+    "anonymous",
+    "stranger",
+    "applicant",
+    "lead",
+    "member",
+    "assessor",
+    "reviewer",
+    "panel",
+    "operator",
+    "auditor",
+)
 METHODS = {True: ("GET", "POST", "PUT", "DELETE"), False: ("GET", "POST")}
 """Of the API and of pages, where a browser sends only two."""
 PUBLIC = re.compile(
@@ -98,7 +110,9 @@ def world(ana, stranger, operator, assessor, auditor, org, project):
         "assessor": assessor,
         "auditor": auditor,
     }
-    return World(people, objects_of(people, org, project))
+    return World(
+        people, objects_of(people, org, project) | objects_of_judging(people, org, timezone.now())
+    )
 
 
 def objects_of(people: dict[str, Any], org: Any, project: Any) -> dict[str, Any]:
@@ -320,7 +334,14 @@ def place(route: str, objects: dict[str, Any]) -> str:
                 lambda _match, name=name: str(objects[name]), route[found.end() :], count=1
             )
             break
-    for parameter, value in REST.items():
+    for noun, name in INNER.items():
+        route = re.sub(
+            rf"({noun})/<(\w+:)?code>",
+            lambda found, name=name: f"{found[1]}/{objects[name]}",
+            route,
+        )
+    named = {name: str(objects[name]) for name in ("check", "document", "question_code")}
+    for parameter, value in (REST | named).items():
         route = re.sub(rf"<(\w+:)?{parameter}>|{{(\w+:)?{parameter}}}", value, route)
     assert not PARAMETER.search(route), f"say in NOUNS or REST what stands in {route}"
     return "/" + route.replace("$", "")
@@ -328,11 +349,41 @@ def place(route: str, objects: dict[str, Any]) -> str:
 
 PARAMETER = re.compile(r"<[^>]+>|\{[^}]+\}")
 NOUNS = (
-    (r"(api/v1/people/)?organisations/", "organisation"),
+    (r"(api/v1/(people|calls)/)?organisations/", "organisation"),
     (r"(api/v1/(people|compute)/)?projects/", "project"),
     (r"(api/v1/people|account)/tokens/", "token"),
     (r"api/v1/calls/calls/(?=[^/]+/publish)|calls/(?=[^/]+/publish)", "draft_call"),
     (r"(api/v1/calls/)?calls/", "call"),
+    (r"(api/v1/calls/)?calls/(?=[^/]+/(challenge|leaderboard))", "challenge"),
+    (r"(api/v1/calls/)?calls/(?=[^/]+/(interests|members))", "interest"),
+    (
+        r"(api/v1/calls/)?calls/(?=[^/]+/(assignment|pool|reviewing|panel|rankings?|cut-offs))",
+        "ranked",
+    ),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/entries)", "entrant"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/reply)", "replying"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/(reviewing|redirect|steps?|questions))", "judged"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/appeal)", "declined"),
+    (r"(api/v1/calls/)?bids/", "judged"),
+    (r"(api/v1/calls/)?reviews/", "review"),
+    (r"(api/v1/calls/)?reviewers/(?!new/)", "reviewer"),
+    (r"(api/v1/calls/)?assignments/", "plan"),
+    (r"(api/v1/calls/)?rankings/", "ranking"),
+    (r"(api/v1/calls/)?questions/", "question"),
+    (r"(api/v1/calls/)?panels/", "ranked"),
+    (r"(api/v1/calls/)?letters/verify/", "verifier"),
+    (r"(api/v1/calls/)?letters/", "letter"),
+    (r"(api/v1/calls/)?appeals/", "appeal"),
+    (r"(api/v1/calls/)?documents/", "document"),
+    (r"(api/v1/calls/)?entries/", "entry"),
+    (r"(api/v1/calls/)?aid/(?!register)", "aid"),
+    (r"(api/v1/calls/amendments|changes)/", "amendment"),
+    (r"(api/v1/calls/)?awards/(?=[^/]+/(amendments|changes))", "accepted"),
+    (r"(api/v1/programme/)?reports/", "accepted"),
+    (r"(api/v1/programme/)?projects/(?=[^/]+/use/)", "awarded_project"),
+    (r"api/v1/programme/projects/", "awarded_project"),
+    (r"messages/unsubscribe/", "wish"),
+    (r"(api/v1/people/|account/)?messages/(?!release|templates|wishes|unsubscribe)", "message"),
     (r"assessments/", "eligible"),
     (r"api/v1/calls/applications/(?=[^/]+/assessment)", "eligible"),
     (r"(api/v1/calls/)?applications/", "draft"),
@@ -349,6 +400,14 @@ NOUNS = (
 )
 """Which object stands first in an address that begins so."""
 
+INNER = {
+    "capacities": "capacity",
+    "interests": "interested",
+    r"panels/[^/]+/seats": "panellist",
+    r"panels/[^/]+/[^/]+": "ranked_application",
+}
+"""Which object stands for a code further on in an address, after the noun."""
+
 REST = {
     "command_id": "1",
     "number": "1",
@@ -358,6 +417,9 @@ REST = {
     "verb": "top-up",
     "slug": "project",
     "field": "document_version",
+    "person": "PER-222222",
+    "token": "no-such-token",
+    "day": "2026-11-22",
 }
 """What stands for every other parameter."""
 
