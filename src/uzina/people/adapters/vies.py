@@ -1,7 +1,7 @@
 """The VAT register of the Union: VIES on the Web, its REST interface.
 
 POST <url>/check-vat-number with countryCode and vatNumber, and with the asking VAT number for a
-consultation number, is answered by `valid`, `name`, `address` and `requestIdentifier`. The older
+consultation number, is answered by `valid`, `name`, `address` and `requestIdentifier`. Another
 form of the answer says `isValid` and `userError`. The trap: where a Member State is busy or away
 both forms may say false, and the reason beside it: `userError` MS_MAX_CONCURRENT_REQ, MS_UNAVAILABLE,
 TIMEOUT, IP_BLOCKED and others, or `actionSucceed` false with `errorWrappers`. Only a false without

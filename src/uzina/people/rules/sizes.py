@@ -1,8 +1,8 @@
 """How large an enterprise is: Recommendations 2003/361/EC and (EU) 2025/1099.
 
 The ceilings are data (ceilings.toml); the rules about partners, public owners, new enterprises and
-two years in a row are here, each with its article of the Annex to Recommendation 2003/361/EC. That
-of small mid-caps is built on the same articles.
+two years in a row are here, each with its article of the Annex to Recommendation 2003/361/EC. We
+apply the same rules to small mid-caps.
 """
 
 import math
