@@ -29,6 +29,7 @@ FOR_PEOPLE = [
 ]
 FOR_ROLES = {
     "/clusters/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Cluster")),
+    "/queue/": ({RoleKind.OPERATOR, RoleKind.AUDITOR, RoleKind.ASSESSOR}, gettext_lazy("Queue")),
     "/assessments/": ({RoleKind.ASSESSOR, RoleKind.OPERATOR}, gettext_lazy("Assessments")),
     "/reviews/": ({RoleKind.REVIEWER}, gettext_lazy("Reviews")),
     "/reviewers/": ({RoleKind.OPERATOR}, gettext_lazy("Reviewers")),

@@ -98,6 +98,7 @@ def _needs(
                     "label": award.code,
                 }
             )
+    rows += _asked_of_applicant(person)
     if access.is_assessor(person):
         waiting = Application.objects.assessable_by(person)
         rows += [
@@ -133,6 +134,36 @@ def _needs(
     return rows
 
 
+def _asked_of_applicant(person: Person) -> list[dict[str, Any]]:
+    """What an applicant, or a colleague who edits, is waited for. Two queries."""
+    rows = [
+        {
+            "title": gettext("Answer the question “{title}”").format(
+                title=one.step.application.title
+            ),
+            "href": f"/applications/{one.step.application.code}/questions/{one.code}/",
+            "hint": format_html(
+                gettext("Answer before {moment}. Our clock stands still."),
+                moment=instant(one.answer_by),
+            ),
+            "label": one.step.application.code,
+        }
+        for one in calls.questions_to(person)[:FEW]
+    ]
+    rows += [
+        {
+            "title": gettext("Reply to the reviewers of “{title}”").format(
+                title=one.application.title
+            ),
+            "href": f"/applications/{one.application.code}/reply/",
+            "hint": format_html(gettext("Answer before {moment}"), moment=instant(one.due_at)),
+            "label": one.application.code,
+        }
+        for one in calls.replies_open_to(person)[:FEW]
+    ]
+    return rows
+
+
 def _operator_needs(person: Person) -> list[dict[str, Any]]:
     rows = []
     dead = Promise.objects.filter(state=PromiseState.DEAD).count()
@@ -161,9 +192,53 @@ def _operator_needs(person: Person) -> list[dict[str, Any]]:
                 "label": gettext("Look at why"),
             }
         )
+    standing = calls.standing_of_queue(now())
+    if standing["late"]:
+        rows.append(
+            {
+                "title": ngettext(
+                    "{count} application is late", "{count} applications are late", standing["late"]
+                ).format(count=standing["late"]),
+                "href": "/queue/?late=yes",
+            }
+        )
+    if standing["unanswered"]:
+        rows.append(
+            {
+                "title": ngettext(
+                    "{count} question has no answer in time",
+                    "{count} questions have no answer in time",
+                    standing["unanswered"],
+                ).format(count=standing["unanswered"]),
+                "href": "/queue/?waiting=applicant",
+            }
+        )
+    if standing["checks"]:
+        rows.append(
+            {
+                "title": ngettext(
+                    "{count} application waits for an operator to check it",
+                    "{count} applications wait for an operator to check them",
+                    standing["checks"],
+                ).format(count=standing["checks"]),
+                "href": "/queue/",
+            }
+        )
     counted = Application.objects.visible_to(person).aggregate(
-        waiting=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, assessment__isnull=True)),
-        reserve=Count("pk", filter=Q(state=ApplicationState.ELIGIBLE, reserve_at__isnull=False)),
+        waiting=Count(
+            "pk",
+            filter=Q(
+                state=ApplicationState.ELIGIBLE,
+                steps__kind="technical_assessment",
+                steps__state="open",
+            ),
+            distinct=True,
+        ),
+        reserve=Count(
+            "pk",
+            filter=Q(state=ApplicationState.ELIGIBLE, reserve_at__isnull=False),
+            distinct=True,
+        ),
     )
     if counted["waiting"]:
         rows.append(

@@ -226,6 +226,9 @@ from uzina.calls.queries.worklists import (
     is_late,
     loads_by_owner,
     loads_by_step,
+    questions_to,
+    replies_open_to,
+    standing_of_queue,
     worklist,
 )
 
@@ -365,6 +368,7 @@ __all__ = [
     "pool",
     "progress",
     "public_choices",
+    "questions_to",
     "queue",
     "rankable",
     "ranking_inputs",
@@ -375,6 +379,7 @@ __all__ = [
     "register",
     "register_entries",
     "remarks",
+    "replies_open_to",
     "replies_over",
     "reserve_of",
     "reviewable",
@@ -393,6 +398,7 @@ __all__ = [
     "shipped_modes",
     "spread",
     "standing",
+    "standing_of_queue",
     "standings",
     "step_owner",
     "step_under_way",

@@ -8,7 +8,7 @@ from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
 
 from uzina.calls.models import Application, Call, Pause, Question, Step
 from uzina.calls.queries.applications import EPOCH
-from uzina.calls.rules.steps import NOT_ESCALATED, UNDER_WAY, StepKind, StepState
+from uzina.calls.rules.steps import CHECKS, NOT_ESCALATED, UNDER_WAY, StepKind, StepState
 from uzina.people.models import Person
 
 
@@ -169,3 +169,49 @@ def is_late(step: Step, now: datetime) -> bool:
 def is_applicants_turn(step: Step) -> bool:
     """Tell of a row of the worklist whether the applicant moves. No query."""
     return step.state is StepState.PAUSED or step.kind in NOT_ESCALATED
+
+
+def questions_to(person: Person) -> QuerySet[Question]:
+    """Return the open questions that the person can answer, the first due first."""
+    own = Application.objects.owned_by(person).order_by()
+    return (
+        Question.objects.filter(
+            step__application__in=own.values("pk"), answered_at=None, closed_at=None
+        )
+        .select_related("step__application")
+        .order_by("answer_by", "pk")
+    )
+
+
+def replies_open_to(person: Person) -> QuerySet[Step]:
+    """Return the rights to reply that wait for the person, the first due first."""
+    return (
+        Step.objects.filter(
+            application__applicant=person,
+            application__reply=None,
+            kind=StepKind.RIGHT_TO_REPLY,
+            state=StepState.OPEN,
+        )
+        .select_related("application")
+        .order_by("due_at", "pk")
+    )
+
+
+def standing_of_queue(now: datetime) -> dict[str, int]:
+    """Return how many applications are late, how many wait for a check of form by an operator, and
+    how many for an answer whose time is over. One query.
+    """
+    return Step.objects.filter(state__in=UNDER_WAY).aggregate(
+        late=Count("pk", filter=late(now), distinct=True),
+        checks=Count("pk", filter=Q(state=StepState.OPEN, kind__in=CHECKS), distinct=True),
+        unanswered=Count(
+            "pk",
+            filter=Q(
+                state=StepState.PAUSED,
+                questions__answered_at=None,
+                questions__closed_at=None,
+                questions__answer_by__lte=now,
+            ),
+            distinct=True,
+        ),
+    )

@@ -322,3 +322,27 @@ def test_the_way_of_an_application_by_api(eligible, assessor, operator, ana, str
     sent = post(operator, "redirect", factory="PIAST", reason="Near you.")
     assert sent.json()["state"] == "redirected"
     assert len(page(ana).get("/api/v1/calls/factories").json()) == 19
+
+
+# --- the first page ---
+
+
+def test_the_first_page_says_what_each_is_waited_for(eligible, ana, stranger, assessor, operator):
+    eligible.editors.create(person=stranger, made_at=timezone.now())
+    assert f"/assessments/{eligible.code}/" in read(page(assessor), "/")
+    assert "1 application waits for its technical assessment" in read(page(operator), "/")
+    actions.ask(eligible, text="Why?", by=assessor, now=timezone.now())
+
+    for person in (ana, stranger):
+        shown = read(page(person), "/")
+        assert "Answer the question “A language model for Romanian”" in shown
+    assert "1 question has no answer in time" not in read(page(operator), "/")
+    Question.objects.update(answer_by=LONG_AGO)
+    assert "1 question has no answer in time" in read(page(operator), "/")
+
+    actions.end_waiting(Question.objects.get(), by=operator, now=timezone.now())
+    Step.objects.filter(kind=StepKind.TECHNICAL_ASSESSMENT).update(due_at=LONG_AGO)
+    shown = read(page(operator), "/")
+    assert "1 application is late" in shown
+    assert "/queue/?late=yes" in shown
+    assert "Answer the question" not in read(page(ana), "/")
