@@ -261,8 +261,8 @@ def _beside(year: Year, ceiling: Ceiling, *, is_within: bool) -> Reason:
         return Reason(
             "organisation.size.within",
             _(
-                "{year}: {people} people, turnover EUR {turnover_eur}, balance sheet EUR"
-                " {balance_eur}. Within the limits of “{class_size}”: fewer than {limit} people, and"
+                "{year}: headcount {people}, turnover EUR {turnover_eur}, balance sheet EUR"
+                " {balance_eur}. Within the limits of “{class_size}”: a headcount below {limit}, and"
                 " a turnover up to EUR {turnover_limit_eur} or a balance sheet up to EUR"
                 " {balance_limit_eur} ({source})."
             ),
@@ -271,9 +271,10 @@ def _beside(year: Year, ceiling: Ceiling, *, is_within: bool) -> Reason:
     return Reason(
         "organisation.size.beyond",
         _(
-            "{year}: {people} people, turnover EUR {turnover_eur}, balance sheet EUR {balance_eur}."
-            " Beyond the limits of “{class_size}”: fewer than {limit} people, and a turnover up to"
-            " EUR {turnover_limit_eur} or a balance sheet up to EUR {balance_limit_eur} ({source})."
+            "{year}: headcount {people}, turnover EUR {turnover_eur}, balance sheet EUR"
+            " {balance_eur}. Beyond the limits of “{class_size}”: a headcount below {limit}, and a"
+            " turnover up to EUR {turnover_limit_eur} or a balance sheet up to EUR"
+            " {balance_limit_eur} ({source})."
         ),
         facts,
     )

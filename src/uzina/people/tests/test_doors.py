@@ -193,7 +193,7 @@ def test_an_organisation_is_taken_down_and_its_size_class_shown_with_reasons(ana
     page = body(client.get(response["Location"]))
     assert "Micro enterprise" in page
     assert "It counts as a small or medium-sized enterprise" in page
-    assert "Last closed year: 8 people, turnover EUR 400,000, balance sheet EUR 250,000." in page
+    assert "Last closed year: headcount 8, turnover EUR 400,000, balance sheet EUR 250,000." in page
     assert "a turnover up to EUR 2,000,000" in page
     assert "Recommendation 2003/361/EC, Annex, Article 2(3)" in page
 
@@ -280,7 +280,7 @@ def test_related_enterprises_count_and_can_make_it_no_sme(ana):
 
     assert "Small mid-cap enterprise" in page
     assert "It does not count as a small or medium-sized enterprise" in page
-    assert "308 people" in page
+    assert "headcount 308" in page
     assert "Fond SA" in page
 
 
