@@ -273,8 +273,9 @@ def target_of(application: Application, *, stills: Sequence[clock.Still] = ()) -
 def count_again(application: Application, steps: Sequence[Step] = ()) -> None:
     """Set what is due anew, for the application and for those steps, from all pauses there were."""
     stills: dict[int, list[clock.Still]] = {}
-    for one in Pause.objects.filter(step__application=application, ended_at__isnull=False):
-        stills.setdefault(one.step_id, []).append(clock.Still(one.began_at, one.ended_at))
+    for one in Pause.objects.filter(step__application=application):
+        if one.ended_at is not None:
+            stills.setdefault(one.step_id, []).append(clock.Still(one.began_at, one.ended_at))
     for step in steps:
         step.due_at = _due_at(application, step, stills=stills.get(step.pk, []))
         step.save(update_fields=["counts_from", "due_at"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms as django_forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from uzina.calls.forms.shared import choose
 from uzina.calls.rules.checks import LONGEST_REASON, LONGEST_TEXT
@@ -90,7 +90,7 @@ class RedirectForm(Form):
             self,
             "to",
             [
-                ("", gettext_lazy("Choose")),
+                ("", gettext("Choose")),
                 *((f"call:{slug}", title) for slug, title in calls),
                 *((f"factory:{name}", title) for name, title in factories),
             ],

@@ -158,14 +158,16 @@ def _state(step: Step | None) -> str:
 
 
 def _do(verb: str, form: Form, found: _Work) -> None:
-    given, common = form.cleaned_data, {"by": found.person, "now": now()}
+    given, by, moment = form.cleaned_data, found.person, now()
     match verb:
         case "ask":
-            actions.ask(found.application, text=given["text"], **common)
+            actions.ask(found.application, text=given["text"], by=by, now=moment)
         case "reject":
-            actions.reject(found.application, reason=given["reason"], **common)
+            actions.reject(found.application, reason=given["reason"], by=by, now=moment)
         case "exempt":
-            actions.exempt(found.application, rule=given["rule"], reason=given["reason"], **common)
+            actions.exempt(
+                found.application, rule=given["rule"], reason=given["reason"], by=by, now=moment
+            )
         case "redirect":
             assert isinstance(form, forms.RedirectForm)  # noqa: S101 - made for this verb
             slug, factory = form.target()
@@ -175,7 +177,8 @@ def _do(verb: str, form: Form, found: _Work) -> None:
                 to_call=call,
                 to_factory=factory,
                 reason=given["reason"],
-                **common,
+                by=by,
+                now=moment,
             )
 
 
@@ -184,17 +187,17 @@ def _do(verb: str, form: Form, found: _Work) -> None:
 def work_act(request: SignedIn, code: str, verb: str) -> HttpResponse:
     """Do what needs no words: take, give back, confirm, end the waiting."""
     found = _Work(request, code)
-    step, common = found.step, {"by": request.user, "now": now()}
+    step, by, moment = found.step, request.user, now()
     try:
         match verb:
             case "take" if step is not None:
-                actions.take_step(step, **common)
+                actions.take_step(step, by=by, now=moment)
             case "give-back" if step is not None:
-                actions.give_back_step(step, **common)
+                actions.give_back_step(step, by=by, now=moment)
             case "confirm":
-                actions.confirm(found.application, **common)
+                actions.confirm(found.application, by=by, now=moment)
             case "end-waiting" if found.question is not None:
-                actions.end_waiting(found.question, **common)
+                actions.end_waiting(found.question, by=by, now=moment)
             case _:
                 raise Http404
     except Refused as refused:
