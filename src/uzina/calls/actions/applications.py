@@ -84,7 +84,8 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
     window = clock.check_open(application.call.windows, now, verb="submit")
     mode, answers = application.call.mode, queries.answers_of(application)
     problems = sections.incomplete(queries.asked_sections(application), answers)
-    problems += documents.missing(mode.documents, queries.attached_slugs(application))
+    attached = queries.attached_slugs(application)
+    problems += documents.missing(mode.documents, attached, by.language)
     if problems:
         raise Invalid(problems)
 

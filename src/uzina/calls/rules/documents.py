@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from uzina.calls.rules.modes import DocumentSpec
+from uzina.calls.rules.modes import DocumentSpec, in_language
 from uzina.core.errors import Problem, Refused
 from uzina.core.text import _
 
@@ -335,14 +335,16 @@ def _check_raw(file: BinaryIO) -> None:
         kept = piece[-64:]
 
 
-def missing(specs: Sequence[DocumentSpec], attached: Collection[str]) -> list[Problem]:
+def missing(
+    specs: Sequence[DocumentSpec], attached: Collection[str], language: str
+) -> list[Problem]:
     """Return the documents that the mode asks for and that are not there."""
     return [
         Problem(
             f"documents.{spec.slug}",
             "document.attach.missing",
             _("Attach the document “{title}”."),
-            {"title": spec.title.get("en", spec.slug)},
+            {"title": in_language(spec.title, language)},
         )
         for spec in specs
         if spec.is_required and spec.slug not in attached

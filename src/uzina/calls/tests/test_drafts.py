@@ -356,7 +356,7 @@ def test_an_application_of_any_state_is_cloned_on_the_page(eligible, other_call,
     assert "Autumn" in page.get(address).content.decode()
     text = page.post(address, {"call": "autumn"}, follow=True).content.decode()
     assert "The text is carried over. Still to do: Declarations." in text
-    assert "must ask it anew: 3 answers" in text
+    assert "must ask them anew: 3." in text
 
 
 def test_strangers_clone_nothing_and_a_closed_call_takes_no_clone(draft, other_call, stranger, ana):

@@ -269,7 +269,7 @@ def _told_of_clone(source: Application, made: Application) -> str:
     )
     if count:
         text += " " + gettext(
-            "Left out, because this call does not ask it or must ask it anew: {count} answers."
+            "Answers left out, because this call does not ask them or must ask them anew: {count}."
         ).format(count=count)
     if source.call.mode.documents and made.call.mode.documents:
         text += " " + gettext("Files are not carried over: attach them again.")
