@@ -293,6 +293,11 @@ UNKNOWN: Text = {
     "ro": "Veți fi întrebat(ă) despre aceasta în cerere.",
 }
 
+BY_APPLYING: Text = {
+    "en": "You say so by applying here.",
+    "ro": "Confirmați acest lucru depunând cererea aici.",
+}
+
 
 def qualify(facts: Facts, mode: Mode) -> Verdict:
     """Return whether the mode takes the applicant, with a reason for each rule.
@@ -310,8 +315,9 @@ def qualify(facts: Facts, mode: Mode) -> Verdict:
 
 def _ask(rule: Rule, value: Fact, mode: Mode, *, partition: str) -> Reason:
     if value is None:
+        unknown = BY_APPLYING if rule.fact == "purpose" else UNKNOWN
         later = {
-            language: f"{words}. {UNKNOWN[language]}" for language, words in rule.needs.items()
+            language: f"{words}. {unknown[language]}" for language, words in rule.needs.items()
         }
         return Reason(rule.key, None, later, {}, rule.source)
     limit = _limit(rule.limit, mode, partition)

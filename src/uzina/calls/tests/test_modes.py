@@ -14,6 +14,7 @@ from uzina.calls.rules import cut_offs, fits, mode_data, modes, steps
 from uzina.calls.rules.clock import Window, is_open
 from uzina.core.errors import Invalid, Refused
 from uzina.people.rules import OrganisationKind
+from uzina.people.rules.sizes import Year
 
 SECOND = timedelta(seconds=1)
 BRUSSELS = "Europe/Brussels"
@@ -136,6 +137,23 @@ def test_what_a_mode_lets_one_change_after_the_award_is_as_published():
     assert not MODES["fast-lane"].needs_fallback
 
 
+@BY_SLUG
+def test_an_application_asks_what_the_rules_of_its_mode_ask(slug):
+    mode = MODES[slug]
+    asked = {
+        "team_countries": "team",
+        "civilian_purpose": "project",
+        "contract_covers": "team",
+        "months": "project",
+        "gpu_hours": "work",
+        "partition": "work",
+        "has_he_funding": "research",
+    }
+
+    for rule in mode.rules:
+        assert asked.get(rule.fact, "project") in mode.sections, rule.key
+
+
 # --- the edges of what may be asked ---
 
 
@@ -255,6 +273,33 @@ def test_who_is_taken_by_no_mode_gets_no_recommendation_but_all_the_reasons(fact
     assert all(reason.todo for reason in answers[0].verdict.failed)
 
 
+def test_the_purpose_is_said_by_applying_and_nothing_later_asks_it():
+    verdict = modes.qualify({}, MODES["benchmark"])
+
+    (purpose,) = [one for one in verdict.reasons if one.rule == "work"]
+    assert purpose.passed is None
+    assert purpose.text["en"].endswith("You say so by applying here.")
+
+
+def test_a_size_that_was_passed_for_one_year_only_is_kept():
+    def size(**more):
+        return modes.organisation_facts(
+            kind="sme",
+            country="RO",
+            headcount=250,
+            turnover_eur=60_000_000,
+            balance_eur=50_000_000,
+            related=(),
+            **more,
+        )["size_class"]
+
+    small = Year(0, 200, 40_000_000, 30_000_000)
+    assert size() == "large"
+    assert size(before=small) == "medium"
+    assert size(before=Year(0, 250, 60_000_000, 50_000_000)) == "large"
+    assert size(before=small, public_share_percent=25) == "large"
+
+
 def some(*values):
     return st.one_of(st.none(), st.sampled_from(values))
 
@@ -277,7 +322,7 @@ FACTS = st.fixed_dictionaries(
 
 
 @given(FACTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_mode_that_does_not_take_the_applicant_is_never_recommended(facts):
     answers = fits.answers(facts, MODES.values())
     best = fits.best_fit(answers)
@@ -463,7 +508,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(raw("large-scale"))), ANYTHING, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_value_in_any_place_of_a_mode_makes_the_reader_stumble(changes):
     data = mode_data.resolve(raw("large-scale") | changes, {"eu": ["RO"]}, {})
 

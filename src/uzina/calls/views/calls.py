@@ -217,7 +217,7 @@ def steps_shown(mode: modes.Mode) -> list[dict[str, str]]:
         StepKind.TECHNICAL_ASSESSMENT: gettext(
             "An engineer of the host looks whether the work fits the system."
         ),
-        StepKind.PEER_REVIEW: gettext("External experts score it by the criteria below."),
+        StepKind.PEER_REVIEW: gettext("External experts score it by the criteria above."),
         StepKind.RIGHT_TO_REPLY: gettext("You read what the experts wrote and may reply."),
         StepKind.PANEL: gettext("A panel looks at all scores together."),
         StepKind.RANKING: gettext("Applications are ranked within what the call can grant."),

@@ -26,7 +26,7 @@ def cut_offs(request: HttpRequest) -> HttpResponse:
     """Show the cut-offs to come, in Brussels time and in the factory's."""
     brussels = ZoneInfo(forms.BRUSSELS)
     rows = [
-        {"cut_off": one, "brussels": one.closes_at.astimezone(brussels)}
+        {"cut_off": one, "brussels": f"{one.closes_at.astimezone(brussels):%Y-%m-%d %H:%M %Z}"}
         for one in queries.coming_cut_offs(now())
     ]
     feed = f"{settings.UZINA.site.url}{reverse('calls:cut_offs_ics')}"
