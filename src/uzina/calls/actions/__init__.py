@@ -59,6 +59,7 @@ from uzina.calls.actions.letters import (
 )
 from uzina.calls.actions.modes import write_mode
 from uzina.calls.actions.obligations import accept_report, end, remind, return_report, submit_report
+from uzina.calls.actions.owners import assign_step, give_back_step, hand_out, take_step
 from uzina.calls.actions.panel import (
     agree,
     close_panel,
@@ -102,12 +103,8 @@ from uzina.calls.actions.reviews import (
 )
 from uzina.calls.actions.spending import settle
 from uzina.calls.actions.steps import (
-    assign_step,
     cut_off_moved,
     finish_batch,
-    give_back_step,
-    hand_out,
-    take_step,
 )
 
 __all__ = [

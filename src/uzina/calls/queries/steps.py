@@ -12,8 +12,8 @@ from uzina.calls.models import Application, Call, CutOff, Question, Step
 from uzina.calls.rules import assessments, clock
 from uzina.calls.rules.flows import ApplicationState
 from uzina.calls.rules.steps import (
+    APPLICANTS,
     LEVELS,
-    NOT_ESCALATED,
     STEP_ROLES,
     UNDER_WAY,
     StepKind,
@@ -82,13 +82,18 @@ def working_days_late(due_at: datetime | None, now: datetime) -> int:
     return clock.working_days_late(now, due_at, country=site.country, zone=site.timezone)
 
 
+def applicants_time() -> Q:
+    """Return what selects the steps whose time is the applicant's: to reply, accept, or appeal."""
+    return Q(kind__in=APPLICANTS) | Q(kind=StepKind.APPEAL, application__appeal__isnull=True)
+
+
 def to_be_escalated(now: datetime) -> QuerySet[Step]:
     """Return the steps that are late and may have to be told of. An applicant's own lapse instead;
     who waits for hours on the reserve list waits for no step of ours.
     """
     return (
         Step.objects.filter(state=StepState.OPEN, due_at__lte=now, escalation__lt=LEVELS)
-        .exclude(kind__in=NOT_ESCALATED)
+        .exclude(applicants_time())
         .exclude(kind=StepKind.DECISION, application__reserve_at__isnull=False)
         .select_related("application")
         .order_by("due_at", "pk")

@@ -8,7 +8,8 @@ from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
 
 from uzina.calls.models import Application, Call, Pause, Question, Step
 from uzina.calls.queries.applications import EPOCH
-from uzina.calls.rules.steps import CHECKS, NOT_ESCALATED, UNDER_WAY, StepKind, StepState
+from uzina.calls.queries.steps import applicants_time
+from uzina.calls.rules.steps import APPLICANTS, CHECKS, UNDER_WAY, StepKind, StepState
 from uzina.people.models import Person
 
 
@@ -71,7 +72,7 @@ def worklist(person: Person, wanted: Wanted, *, now: datetime) -> QuerySet[Step]
             | Q(application__applicant__name__icontains=wanted.text)
         )
     return (
-        rows.select_related("application__organisation", "owner")
+        rows.select_related("application__organisation", "application__appeal", "owner")
         .prefetch_related(
             Prefetch("application__call", Call.objects.all()),
             Prefetch("pauses", Pause.objects.filter(ended_at=None)),
@@ -94,12 +95,12 @@ def _of_call(person: Person, wanted: Wanted) -> QuerySet[Step]:
 def late(now: datetime) -> Q:
     """Return what selects the steps that are late towards their applicant."""
     on_reserve = Q(kind=StepKind.DECISION, application__reserve_at__isnull=False)
-    return Q(state=StepState.OPEN, due_at__lte=now) & ~Q(kind__in=NOT_ESCALATED) & ~on_reserve
+    return Q(state=StepState.OPEN, due_at__lte=now) & ~applicants_time() & ~on_reserve
 
 
 def applicants_turn() -> Q:
     """Return what selects the steps in which the applicant moves."""
-    return Q(state=StepState.PAUSED) | Q(kind__in=NOT_ESCALATED)
+    return Q(state=StepState.PAUSED) | applicants_time()
 
 
 def loads_by_step(person: Person, wanted: Wanted, *, now: datetime) -> list[Load]:
@@ -161,14 +162,17 @@ def is_late(step: Step, now: datetime) -> bool:
         step.state is StepState.OPEN
         and step.due_at is not None
         and step.due_at <= now
-        and step.kind not in NOT_ESCALATED
+        and not is_applicants_turn(step)
         and not (step.kind == StepKind.DECISION and step.application.reserve_at is not None)
     )
 
 
 def is_applicants_turn(step: Step) -> bool:
     """Tell of a row of the worklist whether the applicant moves. No query."""
-    return step.state is StepState.PAUSED or step.kind in NOT_ESCALATED
+    is_theirs = step.kind in APPLICANTS or (
+        step.kind == StepKind.APPEAL and not hasattr(step.application, "appeal")
+    )
+    return step.state is StepState.PAUSED or is_theirs
 
 
 def questions_to(person: Person) -> QuerySet[Question]:

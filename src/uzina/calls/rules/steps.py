@@ -66,8 +66,8 @@ STEP_ROLES = {
 OURS = tuple(STEP_ROLES)
 """Owners who can be late towards the applicant. An applicant's own steps lapse instead."""
 
-NOT_ESCALATED = (StepKind.RIGHT_TO_REPLY, StepKind.ACCEPTANCE, StepKind.APPEAL)
-"""Steps whose time is the applicant's."""
+APPLICANTS = (StepKind.RIGHT_TO_REPLY, StepKind.ACCEPTANCE)
+"""Steps whose time is the applicant's. So is that of an appeal, until it is filed."""
 
 LEVELS = 2
 """How often a step that is late is escalated: when it becomes late, and some days later."""

@@ -136,6 +136,8 @@ DONE = {
     (K.ELIGIBILITY, "exempted"): _("Eligible by an exception that an operator allowed"),
     (K.ELIGIBILITY, "failed"): _("Not eligible by the rules"),
     (K.RIGHT_TO_REPLY, "replied"): _("You replied to the reviewers"),
+    (K.RIGHT_TO_REPLY, "waived"): _("You chose not to reply to the reviewers"),
+    (K.RIGHT_TO_REPLY, "silent"): _("No reply to the reviewers in time"),
 }
 """What to say instead of the name of a step that ended."""
 

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from uzina.calls import actions, queries
-from uzina.calls.models import Application, Pause, Step
+from uzina.calls.models import Appeal, Application, Pause, Step
 from uzina.calls.rules.steps import StepKind
 from uzina.core.tests import NOW
 from uzina.people import queries as people
@@ -79,6 +79,22 @@ def rows(call, org, ana):
     }
 
 
+def test_an_appeal_is_the_applicants_time_until_it_is_filed(call, org, ana, operator):
+    step = judged(call, org, ana, title="appeal", kind=K.APPEAL, due=NOW - DAY)
+    assert found(operator, waiting="applicant") == ["appeal"]
+    assert found(operator, is_late=True) == []
+    assert list(queries.to_be_escalated(NOW)) == []
+
+    Appeal.objects.create(
+        application=step.application, grounds="It fits.", filed_by=ana, filed_at=NOW, due_at=NOW
+    )
+
+    assert found(operator, is_late=True) == found(operator, waiting="us") == ["appeal"]
+    (row,) = queries.worklist(operator, queries.Wanted(), now=NOW)
+    assert queries.is_late(row, NOW)
+    assert list(queries.to_be_escalated(NOW)) == [step]
+
+
 def test_the_first_due_comes_first_and_what_has_no_deadline_last(rows, operator):
     assert found(operator) == ["late", "asked", "offered", "reserve", "soon", "endless"]
 
@@ -88,7 +104,7 @@ def test_late_is_what_the_factory_owes_and_nothing_else(rows, operator):
     assert found(operator, is_late=True, now=NOW - DAY - timedelta(microseconds=1)) == []
     assert found(operator, is_late=True, now=NOW - DAY) == ["late"]
     for name, step in rows.items():
-        kept = Step.objects.select_related("application").get(pk=step.pk)
+        kept = Step.objects.select_related("application__appeal").get(pk=step.pk)
         assert queries.is_late(kept, NOW) is (name == "late")
     assert {
         one.code: one.late for one in queries.loads_by_step(operator, queries.Wanted(), now=NOW)
@@ -140,7 +156,10 @@ def test_the_page_says_how_late_and_who_is_waited_for(rows, operator):
     assert "The clock stands still" in shown
     assert "Waiting for the applicant since" in shown
     assert page(operator).get("/queue/?q=nothing-such").content.decode().count("Nothing fits") == 1
-    for address in ("/queue/?cut_off=x&page=zz&owner=nobody", "/queue/?cut_off=99999999999999999999"):
+    for address in (
+        "/queue/?cut_off=x&page=zz&owner=nobody",
+        "/queue/?cut_off=99999999999999999999",
+    ):
         assert page(operator).get(address).status_code == 200
 
 
