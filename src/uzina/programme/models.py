@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import Q
 
-from uzina.calls.models import Award, Obligation
+from uzina.calls.models import Obligation
 from uzina.people.models import Person
 
 
@@ -48,7 +48,8 @@ class UseCheckQuerySet(models.QuerySet["UseCheck"]):
 
     def visible_to(self, person: Person) -> "UseCheckQuerySet":
         """Keep those of the awards whose life the person may see."""
-        return self.filter(award__in=Award.objects.followed_by(person).values("pk"))
+        owed = Obligation.objects.visible_to(person).order_by()
+        return self.filter(award__in=owed.values("award"))
 
 
 class UseCheck(models.Model):

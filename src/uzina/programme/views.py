@@ -52,7 +52,7 @@ def reports(request: SignedIn) -> HttpResponse:
     """List the reports that are due, late or handed in, the first due first."""
     if not (people_access.is_operator(request.user) or people_access.is_auditor(request.user)):
         raise Http404
-    rows = queries.reports_listed()
+    rows = queries.reports_listed(Obligation.objects.visible_to(request.user))
     state = request.GET.get("state", "")
     if state in set(ObligationState):
         rows = rows.filter(state=state)

@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
     command(nouns, "show")(show_project)
     app.add_typer(nouns, name="projects")
     command(app, "usage")(usage)
+    command(app, "acknowledge")(acknowledge)
 
 
 def list_projects(shell: Shell) -> None:
@@ -75,18 +76,29 @@ def show_project(shell: Shell, code: Annotated[str, typer.Argument(help="PRJ-…
     """Show one project, its people and what it may spend."""
     project = shell.client.people.project(code)
     allocations = list(shell.client.ledger.allocations(project=code))
+    standing = shell.client.programme.project(code)
     shell.show(
-        {**project, "allocations": allocations},
+        {**project, "allocations": allocations, "standing": standing},
         [
             ("Project", project["code"]),
             ("Title", project["title"]),
             ("State", project["state"]),
             ("Organisation", project["organisation"]),
             ("From", project["starts_at"]),
-            ("Until", project["ends_at"]),
+            ("Until", standing["ends_at"]),
+            *_standing_lines(standing),
             *((one["kind"].capitalize(), one["name"]) for one in project["members"]),
             *((one["code"], _balance_line(one)) for one in allocations),
         ],
+    )
+
+
+def acknowledge(shell: Shell, code: Annotated[str, typer.Argument(help="PRJ-…")]) -> None:
+    """Print the sentence that publications of a project carry."""
+    standing = shell.client.programme.project(code)
+    shell.show(
+        {"project": code, "acknowledgement": standing["acknowledgement"]},
+        [("Acknowledgement", standing["acknowledgement"])],
     )
 
 
@@ -134,3 +146,22 @@ def _balance_line(allocation: Any) -> str:
         f"{gpu_time(now['free'])} left of {gpu_time(now['granted'])}; "
         f"{gpu_time(now['held'])} held, {gpu_time(now['spent'])} spent"
     )
+
+
+def _standing_lines(standing: Any) -> list[tuple[str, Any]]:
+    """Return what is left, the pace, and what is due, as far as there is any of it."""
+    lines: list[tuple[str, Any]] = []
+    if standing["is_suspended"]:
+        lines.append(("Paused", "jobs do not start"))
+    if standing["left_gpu_ms"] is not None:
+        of = gpu_time(standing["granted_gpu_ms"])
+        lines.append(("Left", f"{gpu_time(standing['left_gpu_ms'])} of {of}"))
+    if standing["pace_gpu_ms"] is not None:
+        lines.append(("A day", gpu_time(standing["pace_gpu_ms"])))
+    if standing["spent_at"]:
+        lines.append(("Spent by", standing["spent_at"]))
+    if standing["data_deleted_at"]:
+        lines.append(("Data deleted", standing["data_deleted_at"]))
+    if report := standing["report"]:
+        lines.append((f"{report['kind'].capitalize()} report", f"due {report['due_at']}"))
+    return lines

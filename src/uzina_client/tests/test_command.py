@@ -344,3 +344,49 @@ def test_gpu_time_reads_in_seconds_below_an_hour_and_in_hours_from_it(
     gpu_ms: int, text: str
 ) -> None:
     assert shell.gpu_time(gpu_ms) == text
+
+
+STANDING = {
+    "project": "PRJ-1",
+    "award": "AWD-1",
+    "ends_at": "2027-02-23T09:00:00Z",
+    "left_gpu_ms": 7_200_000,
+    "granted_gpu_ms": 36_000_000,
+    "pace_gpu_ms": 3_600_000,
+    "spent_at": None,
+    "data_deleted_at": "2027-03-25T09:00:00Z",
+    "report": {"kind": "final", "due_at": "2027-05-23T09:00:00Z"},
+    "is_suspended": True,
+    "acknowledgement": "We acknowledge EuroHPC JU for awarding the project ID AWD-1.",
+}
+PROJECT = {
+    "code": "PRJ-1",
+    "title": "A model",
+    "state": "active",
+    "organisation": "ORG-1",
+    "starts_at": "2026-11-23T09:00:00Z",
+    "ends_at": "2027-02-23T09:00:00Z",
+    "members": [],
+}
+
+
+def test_a_project_is_shown_with_what_it_has_left_and_owes(
+    signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in.will(
+        Reply(body=PROJECT), Reply(body={"items": [], "next": None}), Reply(body=STANDING)
+    )
+    assert cli.run(["projects", "show", "PRJ-1"]) == 0
+    said = capsys.readouterr().out
+    for line in ("2.00 GPU-hours of 10.00 GPU-hours", "1.00 GPU-hours", "due 2027-05-23"):
+        assert line in said
+    assert "2027-03-25" in said
+    assert "jobs do not start" in said
+
+
+def test_the_sentence_of_acknowledgement_is_printed_as_it_stands(
+    signed_in: ScriptedPortal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed_in.will(Reply(body=STANDING))
+    assert cli.run(["acknowledge", "PRJ-1"]) == 0
+    assert STANDING["acknowledgement"] in capsys.readouterr().out

@@ -180,7 +180,7 @@ def _check_extension(months: int, spec: AmendmentSpec, held: Held) -> None:
     if months > left:
         raise Refused(
             "amendment.ask.too_long",
-            _("Awards of this mode can be extended by {most} months in all; {left} are left."),
+            _("Months by which awards of this mode can be extended: {most} in all, {left} left."),
             most=spec.most_months,
             left=left,
         )

@@ -7,10 +7,19 @@ from uzina.calls.models import Application, Award, Capacity, SavedSection
 from uzina.calls.rules import aid
 from uzina.calls.rules.flows import ApplicationState
 from uzina.core.tests import NOW
+from uzina.people import actions as people
 
 from .conftest import ANSWERS, make_call
 
 HOUR = 3_600_000
+
+
+def newcomer(email, name):
+    """Register somebody."""
+    person = people.register(
+        email=email, name=name, password="a long enough password", language="en", now=NOW
+    )
+    return type(person).objects.get(pk=person.pk)
 
 
 def national(operator, **facts):

@@ -91,7 +91,7 @@ def test_the_ceiling_holds_over_every_three_years_and_a_day_to_wait_for_is_the_f
     in_window = sum(
         one.eur_cents
         for one in grants
-        if one.granted_on <= day and day <= aid.last_day(one.granted_on, years=3)
+        if one.granted_on <= day <= aid.last_day(one.granted_on, years=3)
     )
     assert found.received_eur_cents == in_window
     assert found.passes == (in_window + asked > CEILING)
@@ -124,7 +124,9 @@ def test_the_ceiling_of_the_file_is_that_of_the_regulation():
 # --- acceptance
 
 
-@pytest.mark.parametrize(("before", "passes"), [(CEILING - 250_000, False), (CEILING - 249_999, True)])
+@pytest.mark.parametrize(
+    ("before", "passes"), [(CEILING - 250_000, False), (CEILING - 249_999, True)]
+)
 def test_an_award_that_reaches_the_ceiling_is_accepted_and_one_cent_more_is_not(
     offer, org, ana, before, passes
 ):

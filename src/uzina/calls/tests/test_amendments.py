@@ -8,7 +8,6 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_person
 from uzina.calls import actions, queries, tasks
 from uzina.calls.models import Aid, Amendment, Award, Capacity, Obligation
 from uzina.calls.rules import amendments, clock
@@ -23,7 +22,7 @@ from uzina.people import actions as people
 from uzina.people.models import Message, Project
 from uzina.people.rules import MembershipKind, OrganisationKind
 
-from .accepted import HOUR, accepted, free_hours, national, offered
+from .accepted import HOUR, accepted, free_hours, national, newcomer, offered
 
 LATER = NOW + timedelta(days=20)
 TICK = timedelta(microseconds=1)
@@ -44,7 +43,7 @@ def award(call, org, ana):
 @pytest.fixture
 def ion(award, ana):
     """A member of Ana's project who does not lead it."""
-    ion = make_person("ion@startup.example", "Ion Membru")
+    ion = newcomer("ion@startup.example", "Ion Membru")
     people.add_member(award.project, ion, kind=MembershipKind.MEMBER, by=ana, now=NOW)
     return ion
 
@@ -343,18 +342,97 @@ def test_a_project_is_wound_up_when_its_time_is_over_and_not_a_moment_before(awa
     assert LogEntry.objects.filter(event="award.ended").count() == 1
 
 
+# --- doors
+
+
+def test_a_lead_asks_on_the_page_and_an_operator_decides(
+    award, ion, ana, stranger, operator, auditor, client
+):
+    page = f"/awards/{award.code}/changes/"
+    for person, status in ((stranger, 404), (ion, 200), (ana, 200), (operator, 200)):
+        client.force_login(person)
+        assert client.get(page).status_code == status
+        asks = client.get(f"{page}extension/").status_code
+        assert asks == (200 if person in {ana, operator} else 404)
+    client.force_login(ana)
+    assert client.get(f"{page}resumption/").status_code == 404
+    assert client.get(f"{page}nonsense/").status_code == 404
+    assert client.post(f"{page}extension/", {"months": "7", "reason": "x"}).status_code == 422
+    sent = {"months": "2", "reason": "<i>Late</i> data"}
+    assert client.post(f"{page}extension/", sent).status_code == 302
+    (asked,) = Amendment.objects.all()
+    assert "&lt;i&gt;Late" in client.get(page).content.decode()
+    decide = f"/changes/{asked.code}/"
+    for person in (ana, ion, stranger, auditor):
+        client.force_login(person)
+        assert client.get(decide).status_code == 404
+        assert client.get("/changes/").status_code == (200 if person == auditor else 404)
+    client.force_login(operator)
+    assert asked.code in client.get("/changes/").content.decode()
+    assert client.post(decide, {"decision": "approve", "reason": ""}).status_code == 422
+    assert client.post(decide, {"decision": "approve", "reason": "Fine."}).status_code == 302
+    assert fresh(asked).state == "approved"
+    assert client.get(decide).status_code == 302
+    done = client.post(f"{page}top_up/", {"gpu_hours": "100", "reason": "More data"})
+    assert done.status_code == 302
+    assert balance(award).granted == 1100 * HOUR
+
+
+def test_a_wish_is_taken_back_on_the_page(award, ana, ion, client):
+    asked = ask(award, K.CHANGE_OF_LEAD, ana, lead=ion.code)
+    address = f"/changes/{asked.code}/withdraw/"
+    client.force_login(ion)
+    assert client.post(address).status_code == 403
+    client.force_login(ana)
+    assert client.get(address).status_code == 405
+    assert client.post(address).status_code == 302
+    assert fresh(asked).state == "withdrawn"
+
+
+def test_the_api_says_what_may_be_asked_and_takes_it(award, ana, ion, stranger, operator, api):
+    address = f"/api/v1/calls/awards/{award.code}/amendments"
+
+    def send(client, path, body, key="k"):
+        return client.post(
+            path, body, content_type="application/json", headers={"Idempotency-Key": key}
+        )
+
+    assert api(stranger).get(address).status_code == 404
+    assert api(ion).get(address).json()["kinds"] == []
+    kinds = {one["kind"]: one for one in api(ana).get(address).json()["kinds"]}
+    assert (kinds["extension"]["most_months"], kinds["top_up"]["most_percent"]) == (6, 50)
+    assert "resumption" not in kinds
+    body = {"kind": "extension", "months": 1, "reason": WHY}
+    assert send(api(stranger), address, body).status_code == 404
+    assert send(api(ion), address, body).status_code == 403
+    assert send(api(ana), address, {"kind": "extension", "reason": WHY}).status_code == 422
+    made = send(api(ana), address, body).json()
+    assert made["allowed"] == ["approve", "refuse", "withdraw"]
+    approve_at = f"/api/v1/calls/amendments/{made['code']}/approve"
+    assert send(api(ana), approve_at, {"reason": "x"}).status_code == 403
+    assert api(ana).get("/api/v1/calls/amendments").status_code == 404
+    waiting = api(operator).get("/api/v1/calls/amendments").json()["items"]
+    assert [one["code"] for one in waiting] == [made["code"]]
+    assert send(api(operator), approve_at, {"reason": "x"}).json()["state"] == "approved"
+    assert send(api(operator), approve_at, {"reason": "x"}, "other").status_code == 409
+    direct = send(api(operator), address, {"kind": "top_up", "gpu_hours": 10, "reason": "x"})
+    assert (direct.status_code, direct.json()["state"]) == (201, "approved")
+
+
 @given(
-    months=st.integers(1, 24), most=st.integers(0, 24), before=st.integers(0, 24), n=st.integers(1, 60)
+    months=st.integers(1, 24),
+    most=st.integers(0, 24),
+    before=st.integers(0, 24),
+    n=st.integers(1, 60),
 )
 def test_extensions_never_pass_what_the_mode_allows(months, most, before, n):
     held = amendments.Held(
-        months, HOUR, before, 0, NOW, clock.after_months(NOW, months), False, None  # noqa: FBT003
+        months, HOUR, before, 0, NOW, clock.after_months(NOW, months), False, None
     )
     spec = amendments.AmendmentSpec("extension", most, 0, needs_report=False)
     try:
         amendments.check(K.EXTENSION, {"months": n}, spec, held)
-    except Refused as refused:
-        assert refused.code == "amendment.ask.too_long"
+    except Refused:
         assert before + n > most
     else:
         assert before + n <= most
@@ -365,7 +443,7 @@ def test_extensions_never_pass_what_the_mode_allows(months, most, before, n):
     more=st.integers(1, 10**12),
 )  # fmt: skip
 def test_top_ups_never_pass_what_the_mode_allows(first, percent, before, more):
-    held = amendments.Held(3, first, 0, before, NOW, NOW, False, None)  # noqa: FBT003
+    held = amendments.Held(3, first, 0, before, NOW, NOW, False, None)
     spec = amendments.AmendmentSpec("top_up", 0, percent, needs_report=False)
     try:
         amendments.check(K.TOP_UP, {"gpu_ms": more}, spec, held)

@@ -47,9 +47,7 @@ def test_only_accepted_awards_are_listed(call, org, ana, client):
     assert client.get("/awards/public/").status_code == 200
 
 
-def test_the_list_is_narrowed_and_rubbish_narrows_nothing_or_finds_nothing(
-    call, org, ana, client
-):
+def test_the_list_is_narrowed_and_rubbish_narrows_nothing_or_finds_nothing(call, org, ana, client):
     award = accepted(call, org, ana)
     for query, found in (
         ({"mode": "national"}, 1),

@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from uzina.calls import access, actions, forms, queries
@@ -87,7 +87,9 @@ def change_words(amendment: Amendment) -> str:
     facts = amendment.facts
     match AmendmentKind(amendment.kind):
         case AmendmentKind.EXTENSION:
-            return gettext("{months} more months").format(months=facts["months"])
+            return ngettext("{n} more month", "{n} more months", facts["months"]).format(
+                n=facts["months"]
+            )
         case AmendmentKind.TOP_UP | AmendmentKind.REDUCTION:
             hours = facts["gpu_ms"] // amendments.MS_PER_HOUR
             return gettext("{hours} GPU-hours").format(hours=hours)

@@ -23,10 +23,11 @@ def kept_report(obligation: Obligation) -> Report:
     return report_of(obligation) or Report(obligation=obligation)
 
 
-def reports_listed() -> QuerySet[Obligation]:
-    """Return all obligations, the first due first, each with saved_at of its report."""
+def reports_listed(seen: QuerySet[Obligation]) -> QuerySet[Obligation]:
+    """Return the obligations that are seen, the first due first, with saved_at of their reports."""
     saved = Report.objects.filter(obligation=OuterRef("pk")).values("saved_at")
-    return calls.obligations().annotate(saved_at=Subquery(saved))
+    rows = calls.obligations().filter(pk__in=seen.order_by().values("pk"))
+    return rows.annotate(saved_at=Subquery(saved))
 
 
 def report_data(obligation: Obligation, *, now: datetime) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 
+TICK = timedelta(microseconds=1)
 LONGEST_ANSWER = 4000
 FEWEST_DAYS = 7
 """An award that runs for less is not asked yet."""
@@ -28,9 +29,9 @@ class Use:
 
 def expected(granted: int, *, starts_at: datetime, ends_at: datetime, now: datetime) -> int:
     """Return what an even pace would have used by now, GPU-milliseconds."""
-    whole = (ends_at - starts_at).total_seconds()
-    passed = (min(max(now, starts_at), ends_at) - starts_at).total_seconds()
-    return int(granted * passed // whole) if whole > 0 else granted
+    whole = (ends_at - starts_at) // TICK
+    passed = (min(max(now, starts_at), ends_at) - starts_at) // TICK
+    return granted * passed // whole if whole > 0 else granted
 
 
 def is_asked(use: Use, *, share_percent: int) -> bool:

@@ -46,9 +46,7 @@ def questions():
 # --- the rule
 
 
-@pytest.mark.parametrize(
-    ("used", "asked"), [(49_999, True), (50_000, False), (50_001, False)]
-)
+@pytest.mark.parametrize(("used", "asked"), [(49_999, True), (50_000, False), (50_001, False)])
 def test_it_is_asked_below_the_share_and_not_at_it(used, asked):
     assert use.is_asked(use.Use(100_000, used), share_percent=50) is asked
 
