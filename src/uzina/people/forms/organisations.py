@@ -121,7 +121,9 @@ class OrganisationForm(Form):
     )
     year = IntegerField(
         label=gettext_lazy("Year of the figures"),
-        help_text=gettext_lazy("The year in which the last accounts closed, such as 2025."),
+        help_text=gettext_lazy(
+            "The year in which the last accounts closed, such as 2025; for an estimate, this year."
+        ),
         min_value=0,
         max_value=9999,
         required=False,

@@ -1,5 +1,6 @@
 """Pages of messages: what one got and wants to get; for operators, what leaves."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -192,12 +193,17 @@ def _message_page(request: SignedIn, found: Message, form: forms.WithdrawForm) -
             (gettext("About"), found.about),
             (gettext("Batch"), found.batch),
             (gettext("Written"), instant(found.made_at)),
-            (gettext("Leaves"), instant(found.sent_at or found.send_after)),
+            (gettext("Leaves"), instant(_leaves_at(found))),
             (gettext("Note"), said(found.note)),
         ],
         "allowed": rules.MESSAGE.verbs(found.state),
     }
     return render(request, "people/message.html", context, status=422 if form.errors else 200)
+
+
+def _leaves_at(found: Message) -> datetime | None:
+    """Return when a message left or is to leave; None while nobody can say."""
+    return found.send_after if found.state is rules.MessageState.QUEUED else found.sent_at
 
 
 def _operators_only(request: SignedIn) -> None:
