@@ -186,6 +186,7 @@ def test_an_assessor_and_an_operator_see_what_waits_for_assessment(
     call, org, ana, assessor, operator, now
 ):
     one = application(call, org, ana, now, state="eligible", title="A model for Romanian")
+    one.steps.create(kind="technical_assessment", position=0, state="open", opened_at=now)
 
     assert "Assess A model for Romanian" in body(signed_in(assessor).get("/"))
     assert "1 application waits for its technical assessment" in body(signed_in(operator).get("/"))
