@@ -75,9 +75,11 @@ def appeal(request: SignedIn, code: str) -> HttpResponse:
     """Show an appeal; the second panel decides here."""
     found = _appeal(request, code)
     hears = queries.to_be_heard_by(request.user).filter(pk=found.pk).exists()
+    if request.method == "POST" and not hears:
+        raise Http404
     asked = (found.application.gpu_ms or 0) // MS_PER_HOUR
     form = forms.AppealDecisionForm(request.POST or None, initial={"gpu_hours": asked})
-    if request.method == "POST" and hears and form.is_valid():
+    if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         try:
             if given["outcome"] == "uphold":
