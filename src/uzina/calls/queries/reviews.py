@@ -71,13 +71,8 @@ def progress(person: Person, after: str = "") -> Progress:
 
     after  the review they are at: the next one is another
     """
-    rows = list(
-        reviews_of(person)
-        .filter(is_changeable=True)
-        .select_related(None)
-        .prefetch_related(None)
-        .values_list("code", "state", "due_at")
-    )
+    changeable = reviews_of(person).filter(is_changeable=True)  # type: ignore[misc]
+    rows = list(changeable.prefetch_related(None).values_list("code", "state", "due_at"))
     left = [row for row in rows if row[1] != ReviewState.SUBMITTED]
     others = [row for row in left if row[0] != after]
     return Progress(

@@ -172,8 +172,8 @@ def solve(problem: Problem) -> Plan:
         return Plan((), 0, 0, 0.0)
     solved = _run(_model(problem, pairs, is_elastic=False))
     if solved is None:
-        _refuse(problem, pairs)
-    values, bound = solved  # type: ignore[misc]
+        raise _cannot(problem, pairs)
+    values, bound = solved
     chosen = [pair for pair, value in zip(pairs, values, strict=False) if value > 0.5]
     total, crowds = worth_of(problem, chosen)
     by_code = {one.code: one for one in problem.papers}
@@ -324,14 +324,15 @@ def _run(model: _Model) -> tuple[list[float], float] | None:
     matrix.value_ = np.concatenate([np.array(row[3]) for row in model.rows])
 
     solver = highspy.Highs()
-    for name, value in {
+    options: dict[str, bool | int | float | str] = {
         "output_flag": False,
         "threads": 1,
         "parallel": "off",
         "random_seed": 0,
         "time_limit": float(TIME_LIMIT_S),
         "mip_rel_gap": 0.0,
-    }.items():
+    }
+    for name, value in options.items():
         solver.setOptionValue(name, value)
     solver.passModel(programme)
     solver.run()
@@ -353,14 +354,14 @@ def _run(model: _Model) -> tuple[list[float], float] | None:
     return list(solver.getSolution().col_value), float(solver.getInfo().mip_dual_bound)
 
 
-def _refuse(problem: Problem, pairs: list[tuple[str, str]]) -> None:
-    """Raise Refused assignment.plan.cannot with every paper that cannot be served, and why."""
+def _cannot(problem: Problem, pairs: list[tuple[str, str]]) -> Refused:
+    """Return the refusal assignment.plan.cannot: every paper that cannot be served, and why."""
     model = _model(problem, pairs, is_elastic=True)
     solved = _run(model)
     if solved is None:
         raise AssertionError("the elastic programme is always feasible")
     short = _lacking(problem, pairs, solved[0])
-    raise Refused(
+    return Refused(
         "assignment.plan.cannot",
         _(
             "Not every application can get its reviews: {papers}. Ask more reviewers, raise what "
@@ -382,10 +383,10 @@ def _lacking(
     people = {one.code: one for one in problem.referees}
     able: dict[str, list[str]] = {}
     given: dict[str, list[str]] = {}
-    for (paper, referee), value in zip(pairs, values, strict=False):
-        able.setdefault(paper, []).append(referee)
+    for (code, referee), value in zip(pairs, values, strict=False):
+        able.setdefault(code, []).append(referee)
         if value > 0.5:
-            given.setdefault(paper, []).append(referee)
+            given.setdefault(code, []).append(referee)
     short = {}
     for paper in problem.papers:
         could, got = able.get(paper.code, []), given.get(paper.code, [])

@@ -36,7 +36,7 @@ def bids(request: SignedIn) -> HttpResponse:
             "title": reviews.blinded(one.title, names[one.code]),
             "summary": queries.summary_of(one, names[one.code]),
             "topics": queries.topic_titles(queries.about(one), forms.language()),
-            "value": one.my_bids[0].value if one.my_bids else None,
+            "value": next((bid.value for bid in one.my_bids), None),  # type: ignore[attr-defined]
         }
         for one in page
     ]

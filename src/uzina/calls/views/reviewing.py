@@ -86,7 +86,7 @@ def reviewing(request: SignedIn, slug: str) -> HttpResponse:
 
 def _row(application: Application) -> dict[str, Any]:
     rows = list(application.reviews.all())
-    scores = [one.score_milli for one in rows if one.state == ReviewState.SUBMITTED]
+    scores = [one.score_milli or 0 for one in rows if one.state == ReviewState.SUBMITTED]
     return {
         "application": application,
         "live": sum(one.state in reviews.LIVE for one in rows),

@@ -79,7 +79,7 @@ def my_reviews(request: SignedIn) -> HttpResponse:
             "review": one,
             "title": reviews.blinded(one.application.title, names[one.application.code]),
             "is_late": one.state != ReviewState.SUBMITTED
-            and one.is_changeable
+            and one.is_changeable  # type: ignore[attr-defined]
             and moment >= one.due_at,
         }
         for one in page
