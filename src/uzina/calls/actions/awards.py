@@ -64,9 +64,9 @@ def _move_up(call: Call, *, now: datetime) -> list[Award]:
     """
     offered: list[Award] = []
     waiting = list(queries.reserve_of(call).select_related("decision__ranking__cut_off"))
-    rankings = {one.decision.ranking_id: one.decision.ranking for one in waiting}
-    for pk, ranking in sorted(rankings.items()):
-        rows = [one for one in waiting if one.decision.ranking_id == pk]
+    rankings = {one.decision.ranking for one in waiting if one.decision.ranking is not None}
+    for ranking in sorted(rankings, key=lambda one: one.pk):
+        rows = [one for one in waiting if one.decision.ranking_id == ranking.pk]
         inputs = queries.inputs_for(call, ranking.cut_off, rows) | {
             key: ranking.inputs[key] for key in ("rule", "criteria", "least_share_percent")
         }

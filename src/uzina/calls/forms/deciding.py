@@ -45,7 +45,7 @@ class ConsensusForm(Form):
                 max_value=mode.scoring.most,
                 decimal_places=3,
             )
-        self.base_fields = {**scores, **self.base_fields}
+        self.base_fields = {**scores, **self.base_fields}  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def agreed(self) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class WhatIfForm(Form):
                 max_value=1000,
             )
             initial[name] = one["weight"]
-        self.base_fields = {**numbers, **self.base_fields}
+        self.base_fields = {**numbers, **self.base_fields}  # type: ignore[misc]
         super().__init__(*args, initial=initial, **kwargs)
 
     def changes(self) -> dict[str, Any]:

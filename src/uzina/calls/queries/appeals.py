@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.db.models.expressions import Exists
 
 from uzina.calls.models import (
@@ -60,12 +60,8 @@ def appeals(person: Person) -> QuerySet[Appeal]:
     ).order_by("-pk")
     if person.has_role(RoleKind.OPERATOR, RoleKind.AUDITOR):
         return rows  # type: ignore[no-any-return]
-    own = rows.filter(application__applicant=person).values("pk")
-    return rows.filter(pk__in=[*_ids(own), *_ids(to_be_heard_by(person).values("pk"))])  # type: ignore[no-any-return]
-
-
-def _ids(rows: QuerySet[Appeal, dict[str, int]]) -> list[int]:
-    return [row["pk"] for row in rows]
+    heard = to_be_heard_by(person).values("pk")
+    return rows.filter(Q(application__applicant=person) | Q(pk__in=heard))  # type: ignore[no-any-return]
 
 
 def to_be_heard_by(person: Person) -> QuerySet[Appeal]:

@@ -1,5 +1,6 @@
 """Pages of panels."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -70,7 +71,9 @@ def panels(request: SignedIn) -> HttpResponse:
         if not call.mode.step(StepKind.PANEL) and not call.mode.step(StepKind.RANKING):
             continue
         cut_offs = list(call.cut_offs.all())
-        numbered = [(number, one.closes_at) for number, one in enumerate(cut_offs, start=1)]
+        numbered: list[tuple[int, datetime | None]] = [
+            (number, one.closes_at) for number, one in enumerate(cut_offs, start=1)
+        ]
         rows.append({"call": call, "cut_offs": numbered or [(0, call.closes_at)]})
     return render(request, "calls/panels.html", {"rows": rows, "is_office": is_office})
 

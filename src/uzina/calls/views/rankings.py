@@ -1,6 +1,7 @@
 """Pages of rankings: what if, the draft, the record, and why."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -56,7 +57,9 @@ def rankings(request: SignedIn) -> HttpResponse:
     rounds = []
     for call in calls:
         cut_offs = list(call.cut_offs.all())
-        numbered = [(number, one.closes_at) for number, one in enumerate(cut_offs, start=1)]
+        numbered: list[tuple[int, datetime | None]] = [
+            (number, one.closes_at) for number, one in enumerate(cut_offs, start=1)
+        ]
         rounds.append({"call": call, "cut_offs": numbered or [(0, call.closes_at)]})
     return render(
         request,
