@@ -1,6 +1,7 @@
 """Making and changing a call."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,13 +9,12 @@ from zoneinfo import ZoneInfo
 from django import forms as django_forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.timezone import now
 from django.utils.translation import gettext, gettext_lazy
 
-from uzina.calls import queries
 from uzina.calls.forms.shared import choose, language
 from uzina.calls.rules import cut_offs
 from uzina.calls.rules.clock import Window
+from uzina.calls.rules.modes import Mode, in_language
 from uzina.core.errors import Refused
 from uzina.core.forms import DateField, Form, IntegerField, whole_number
 from uzina.core.http import told
@@ -119,14 +119,11 @@ class CallForm(Form):
         required=False,
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, modes: Mapping[str, Mode], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        modes = queries.valid_modes(on=queries.factory_day(now())).values()
-        choose(
-            self,
-            "mode",
-            [(mode.slug, mode.title.get(language(), mode.title["en"])) for mode in modes],
-        )
+        self.modes = modes
+        titles = [(one.slug, in_language(one.title, language())) for one in modes.values()]
+        choose(self, "mode", titles)
         choose(self, "zone", zones())
 
     def clean_cut_offs(self) -> list[datetime]:
@@ -178,7 +175,7 @@ class CallForm(Form):
         """Have either a budget or capacities."""
         super().clean()
         given = self.cleaned_data
-        mode = queries.valid_modes(on=queries.factory_day(now())).get(given.get("mode", ""))
+        mode = self.modes.get(given.get("mode", ""))
         has_hours = mode is None or mode.kind != "interest"
         named = {"budget_gpu_hours", "capacities"}
         has_none = not any(given.get(name) for name in named) and not named & set(self.errors)

@@ -286,9 +286,9 @@ def test_a_size_that_was_passed_for_one_year_only_is_kept():
         return modes.organisation_facts(
             kind="sme",
             country="RO",
-            headcount=250,
-            turnover_eur=60_000_000,
-            balance_eur=50_000_000,
+            headcount=800,
+            turnover_eur=200_000_000,
+            balance_eur=200_000_000,
             related=(),
             **more,
         )["size_class"]
@@ -296,7 +296,7 @@ def test_a_size_that_was_passed_for_one_year_only_is_kept():
     small = Year(0, 200, 40_000_000, 30_000_000)
     assert size() == "large"
     assert size(before=small) == "medium"
-    assert size(before=Year(0, 250, 60_000_000, 50_000_000)) == "large"
+    assert size(before=Year(0, 800, 200_000_000, 200_000_000)) == "large"
     assert size(before=small, public_share_percent=25) == "large"
 
 

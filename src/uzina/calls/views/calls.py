@@ -264,7 +264,8 @@ def call_new(request: SignedIn) -> HttpResponse:
     """Make a call from a mode."""
     if not access.may_run_calls(request.user):
         raise Http404
-    form = forms.CallForm(request.POST or None)
+    valid = queries.valid_modes(on=queries.factory_day(now()))
+    form = forms.CallForm(request.POST or None, modes=valid)
     if request.method == "POST" and form.is_valid():
         facts = form.facts()
         facts["capacities"] = [actions.CapacityFacts(**one) for one in facts["capacities"]]
