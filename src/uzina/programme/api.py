@@ -44,7 +44,7 @@ class OwedOut(Schema):
 
     @staticmethod
     def resolve_project(obligation: Obligation) -> str:
-        return str(obligation.award.project.code)
+        return str(obligation.award.its_project.code)
 
     @staticmethod
     def resolve_allowed(obligation: Obligation) -> list[str]:
@@ -133,7 +133,7 @@ def show_project(request: SignedIn, code: Code) -> dict[str, Any]:
     found = _project(request, code)
     facts = queries.project_facts(found, now=now())
     report = facts.report
-    if report is not None:
+    if report is not None and facts.award is not None:
         report.award = facts.award
     return {
         "project": found.code,

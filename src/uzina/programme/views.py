@@ -87,7 +87,7 @@ def _report_page(
         {
             "obligation": obligation,
             "award": obligation.award,
-            "project": obligation.award.project,
+            "project": obligation.award.its_project,
             "report": kept,
             "facts": _facts(obligation, kept),
             "answers": answers_shown(kept.answers),
@@ -95,7 +95,7 @@ def _report_page(
             "may_write": is_open and access.may_report(request.user, obligation.award),
             "may_judge": obligation.state is ObligationState.SUBMITTED
             and access.may_judge_reports(request.user),
-            "checks": list(queries.checks_of(obligation.award.project)),
+            "checks": list(queries.checks_of(obligation.award.its_project)),
             "decision": decision or forms.DecisionForm(),
             "elsewhere": elsewhere,
         },
@@ -198,14 +198,14 @@ def report_pdf(request: SignedIn, code: str, kind: str) -> HttpResponse:
     context = {
         "obligation": found,
         "award": found.award,
-        "project": found.award.project,
+        "project": found.award.its_project,
         "facts": _facts(found, kept),
         "answers": answers_shown(kept.answers),
-        "checks": list(queries.checks_of(found.award.project)),
+        "checks": list(queries.checks_of(found.award.its_project)),
         "site": settings.UZINA.site,
     }
     body = render_to_string("programme/report_pdf.html", context, request=request)
-    title = f"{gettext(found.kind_label)} {found.award.project.code}"
+    title = f"{gettext(found.kind_label)} {found.award.its_project.code}"
     made = pdf_of(body, title=title, language=(get_language() or "en")[:2])
     response = HttpResponse(made, content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="{found.award.code}-{kind}.pdf"'

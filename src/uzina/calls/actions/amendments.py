@@ -228,7 +228,7 @@ def _extend(award: Award, amendment: Amendment, reason: str, by: Person, now: da
     award.save(update_fields=["ends_at"])
     for one in _open_allocations(award):
         ledger.prolong(one, ends_at=award.ends_at, reason=reason, by=by, now=now)
-    people.extend_project(award.project, ends_at=award.ends_at, by=by, now=now)
+    people.extend_project(award.its_project, ends_at=award.ends_at, by=by, now=now)
     obligations.owe_final_report(award, now=now)
 
 
@@ -238,9 +238,9 @@ def _top_up(award: Award, amendment: Amendment, reason: str, by: Person, now: da
     value = aid_rules.value_eur_cents(award.application.call.mode, gpu_ms)
     worth = aid_rules.aid_eur_cents(award.aid_basis, value)
     aid.grant_aid(
-        award.project.organisation,
+        award.its_project.organisation,
         about=amendment.code,
-        title=award.project.title,
+        title=award.its_project.title,
         basis=award.aid_basis,
         value_eur_cents=value,
         aid_eur_cents=worth,
@@ -289,7 +289,7 @@ def _transfer(award: Award, amendment: Amendment, _reason: str, by: Person, now:
     aid.grant_aid(
         taker,
         about=amendment.code,
-        title=award.project.title,
+        title=award.its_project.title,
         basis=award.aid_basis,
         value_eur_cents=value,
         aid_eur_cents=aid_rules.aid_eur_cents(award.aid_basis, value),
@@ -297,14 +297,14 @@ def _transfer(award: Award, amendment: Amendment, _reason: str, by: Person, now:
         by=by,
         now=now,
     )
-    people.transfer_project(award.project, organisation=taker, by=by, now=now)
+    people.transfer_project(award.its_project, organisation=taker, by=by, now=now)
 
 
 def _change_lead(
     award: Award, amendment: Amendment, _reason: str, by: Person, now: datetime
 ) -> None:
     lead = _new_lead(award, amendment.facts)
-    people.change_lead(award.project, lead=lead, by=by, now=now)
+    people.change_lead(award.its_project, lead=lead, by=by, now=now)
 
 
 def _suspend(award: Award, _amendment: Amendment, reason: str, by: Person, now: datetime) -> None:
@@ -330,7 +330,7 @@ def _end_early(award: Award, amendment: Amendment, reason: str, by: Person, now:
         if free := ledger_queries.balance(one).free:
             ledger.reduce(one, amount=free, reason=reason, key=f"{key}:back", by=by, now=now)
         ledger.expire(one, reason=reason, key=f"{key}:end", by=by, now=now)
-    award.ends_at = people.wind_up(award.project, by=by, now=now).ends_at
+    award.ends_at = people.wind_up(award.its_project, by=by, now=now).ends_at
     award.ended_early_at, award.suspended_at = now, None
     award.save(update_fields=["ends_at", "ended_early_at", "suspended_at"])
     obligations.owe_final_report(award, now=now)
@@ -360,7 +360,7 @@ def _locked_amendment(amendment: Amendment) -> Amendment:
 
 
 def _open_allocations(award: Award) -> list[Allocation]:
-    rows = ledger_queries.allocations_of(award.project)
+    rows = ledger_queries.allocations_of(award.its_project)
     return [one for one in rows if one.state is not AllocationState.ENDED]
 
 
@@ -376,9 +376,9 @@ def _allocation(award: Award) -> Allocation:
 
 def _taker(award: Award, facts: Mapping[str, Any]) -> Organisation:
     """Return the organisation that takes over: a member of the project has to belong to it."""
-    for organisation in people_queries.organisations_of_project(award.project):
+    for organisation in people_queries.organisations_of_project(award.its_project):
         if organisation.code == facts["organisation"]:
-            if organisation.pk == award.project.organisation_id:
+            if organisation.pk == award.its_project.organisation_id:
                 break
             return organisation
     raise Refused(
@@ -392,7 +392,7 @@ def _taker(award: Award, facts: Mapping[str, Any]) -> Organisation:
 
 def _new_lead(award: Award, facts: Mapping[str, Any]) -> Person:
     member: Membership
-    for member in people_queries.members_of(award.project):
+    for member in people_queries.members_of(award.its_project):
         if member.person.code == facts["lead"]:
             return member.person
     raise Refused(
@@ -412,7 +412,7 @@ def _tell(amendment: Amendment, award: Award, *, now: datetime) -> None:
     """Tell who asked, unless they decided themselves; then the leads."""
     told = {amendment.asked_by.pk: amendment.asked_by}
     if award.state is AwardState.ACCEPTED and amendment.asked_by == amendment.decided_by:
-        leads = people_queries.leads_of(award.project)
+        leads = people_queries.leads_of(award.its_project)
         told = {one.pk: one for one in leads if one != amendment.decided_by}
     for person in told.values():
         people.write_message(
@@ -420,7 +420,7 @@ def _tell(amendment: Amendment, award: Award, *, now: datetime) -> None:
             kind="calls.amendment_decided",
             facts={
                 "award": award,
-                "project": award.project,
+                "project": award.its_project,
                 "amendment": amendment,
                 "what": amendment.kind_label,
                 "is_approved": amendment.state is AmendmentState.APPROVED,

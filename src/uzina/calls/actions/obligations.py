@@ -57,13 +57,11 @@ def owe_interim_report(award: Award, *, now: datetime) -> Obligation:
 
     Part of an action that holds the lock. One that is there is left as it is.
     """
+    due_at = award.ends_at or now
     found, is_new = Obligation.objects.get_or_create(
         award=award,
         kind=ObligationKind.INTERIM,
-        defaults={
-            "due_at": award.ends_at,
-            "told": obligations.marks_passed(award.ends_at or now, now),
-        },
+        defaults={"due_at": due_at, "told": obligations.marks_passed(due_at, now)},
     )
     if is_new:
         log("obligation.made", award.code, by=None, now=now, kind=found.kind, due_at=found.due_at)
@@ -106,7 +104,7 @@ def accept_report(obligation: Obligation, *, by: Person, now: datetime) -> Oblig
     obligation.save(update_fields=["state", "accepted_at"])
     code = obligation.award.code
     log("obligation.accepted", code, by=by, now=now, kind=obligation.kind)
-    project = obligation.award.project
+    project = obligation.award.its_project
     if obligation.kind == ObligationKind.FINAL and project.state is ProjectState.CLOSING:
         people.close(project, by=by, now=now)
     _tell_leads(obligation, "report_accepted", key="", now=now)
@@ -171,9 +169,9 @@ def end(award: Award, *, now: datetime) -> Award:
         .get(pk=award.pk)
     )
     is_over = found.ends_at is not None and found.ends_at <= now
-    if is_over and found.project.state is ProjectState.ACTIVE:
-        people.wind_up(found.project, by=None, now=now)
-        log("award.ended", found.code, by=None, now=now, project=found.project.code)
+    if is_over and found.its_project.state is ProjectState.ACTIVE:
+        people.wind_up(found.its_project, by=None, now=now)
+        log("award.ended", found.code, by=None, now=now, project=found.its_project.code)
     return found
 
 
@@ -187,13 +185,13 @@ def _check_operator(by: Person, verb: str) -> None:
 
 def _tell_leads(obligation: Obligation, kind: str, *, key: str, now: datetime) -> None:
     award = obligation.award
-    for lead in people_queries.leads_of(award.project):
+    for lead in people_queries.leads_of(award.its_project):
         people.write_message(
             lead,
             kind=f"calls.{kind}",
             facts={
                 "award": award,
-                "project": award.project,
+                "project": award.its_project,
                 "obligation": obligation,
                 "is_final": obligation.kind == ObligationKind.FINAL,
                 "due": obligation.due_at,

@@ -14,7 +14,7 @@ from uzina.calls.rules.flows import AmendmentState, AwardState, ObligationState
 from uzina.calls.rules.obligations import ObligationKind
 from uzina.core.fields import CodeField, StateField
 from uzina.people import queries as people_queries
-from uzina.people.models import Organisation, Person
+from uzina.people.models import Organisation, Person, Project
 from uzina.people.rules import RoleKind
 
 
@@ -96,6 +96,14 @@ class Award(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def its_project(self) -> Project:
+        """The project it became. Raises ValueError before acceptance."""
+        if self.project is None:
+            msg = f"{self} was not accepted"
+            raise ValueError(msg)
+        return self.project
 
     @property
     def report_due_at(self) -> datetime | None:

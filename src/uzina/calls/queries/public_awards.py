@@ -61,12 +61,12 @@ def shown(rows: Iterable[Award], *, language: str) -> list[PublicAward]:
 
 
 def _shown(award: Award, language: str) -> PublicAward:
-    application, project = award.application, award.project
+    application, project = award.application, award.its_project
     call = application.call
     if award.starts_at is None or award.ends_at is None:
         msg = f"{award} was not accepted"
         raise ValueError(msg)
-    may_publish = any(one.answers.get("may_publish") is True for one in application.consents)
+    may_publish = any(one.answers.get("may_publish") is True for one in application.consents)  # type: ignore[attr-defined]
     leads = [one.person.name for one in project.memberships.all() if one.kind == "lead"]
     return PublicAward(
         code=award.code,

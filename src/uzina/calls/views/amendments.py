@@ -114,12 +114,13 @@ def award_change(request: SignedIn, code: str, kind: str) -> HttpResponse:
         what,
         request.POST or None,
         members=[
-            (one.person.code, one.person.name) for one in people_queries.members_of(award.project)
+            (one.person.code, one.person.name)
+            for one in people_queries.members_of(award.its_project)
         ],
         organisations=[
             (one.code, one.name)
-            for one in people_queries.organisations_of_project(award.project)
-            if one.pk != award.project.organisation_id
+            for one in people_queries.organisations_of_project(award.its_project)
+            if one.pk != award.its_project.organisation_id
         ],
     )
     status = 200

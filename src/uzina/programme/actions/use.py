@@ -33,7 +33,9 @@ def check_use(award: Award, *, now: datetime) -> UseCheck:
     found = queries.use_of(award, now=now)
     share = settings.UZINA.programme.under_use_percent
     starts_at = award.starts_at or now
-    days = compute.unused(award.project, since=max(starts_at, now - timedelta(days=31)), until=now)
+    days = compute.unused(
+        award.its_project, since=max(starts_at, now - timedelta(days=31)), until=now
+    )
     is_old_enough = now - starts_at >= timedelta(days=use.FEWEST_DAYS)
     is_asked = is_old_enough and use.is_asked(found, share_percent=share)
 
@@ -56,18 +58,18 @@ def check_use(award: Award, *, now: datetime) -> UseCheck:
 
 
 def _ask(row: UseCheck, award: Award, found: use.Use, *, now: datetime) -> None:
-    for lead in people_queries.leads_of(award.project):
+    for lead in people_queries.leads_of(award.its_project):
         people.write_message(
             lead,
             kind="programme.not_used",
             facts={
-                "project": award.project,
+                "project": award.its_project,
                 "used": found.used,
                 "expected": found.expected,
                 "percent": found.percent,
                 "nothing_days": row.facts.get("nothing", 0),
                 "full_days": row.facts.get("full", 0),
-                "path": f"/projects/{award.project.code}/use/",
+                "path": f"/projects/{award.its_project.code}/use/",
             },
             about=award.code,
             key=f"not_used.{award.code}.{row.month}.{lead.code}",

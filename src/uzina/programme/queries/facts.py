@@ -33,7 +33,7 @@ def facts_of(award: Award, *, now: datetime) -> dict[str, Any]:
 
     Energy is what the cluster measured: of how many runs is said beside it, None where of none.
     """
-    project: Project = award.project
+    project = award.its_project
     return {
         "as_of": now.isoformat(timespec="seconds"),
         "award": _award_facts(award),
@@ -53,9 +53,9 @@ def _award_facts(award: Award) -> dict[str, Any]:
     starts_at, ends_at = award.starts_at, award.ends_at
     return {
         "code": award.code,
-        "project": award.project.code,
-        "title": award.project.title,
-        "organisation": award.project.organisation.name,
+        "project": award.its_project.code,
+        "title": award.its_project.title,
+        "organisation": award.its_project.organisation.name,
         "gpu_ms": award.gpu_ms,
         "starts_at": starts_at.isoformat() if starts_at else "",
         "ends_at": ends_at.isoformat() if ends_at else "",
@@ -128,7 +128,7 @@ def _unused(award: Award, *, now: datetime) -> dict[str, Any]:
     """Return how many days of the period were what. Four statements."""
     if award.starts_at is None or award.ends_at is None:
         return {}
-    days = compute.unused(award.project, since=award.starts_at, until=min(now, award.ends_at))
+    days = compute.unused(award.its_project, since=award.starts_at, until=min(now, award.ends_at))
     return {"days": use.day_counts(day.why for day in days)}
 
 

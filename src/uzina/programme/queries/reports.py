@@ -36,7 +36,7 @@ def report_data(obligation: Obligation, *, now: datetime) -> dict[str, Any]:
     is_in = obligation.submitted_at is not None and bool(kept.facts)
     return {
         "award": obligation.award.code,
-        "project": obligation.award.project.code,
+        "project": obligation.award.its_project.code,
         "kind": str(obligation.kind),
         "state": str(obligation.state),
         "due_at": obligation.due_at,
@@ -55,6 +55,6 @@ def report_data(obligation: Obligation, *, now: datetime) -> dict[str, Any]:
                 "is_asked": one.asked_at is not None,
                 "answer": one.answer,
             }
-            for one in checks_of(obligation.award.project)
+            for one in checks_of(obligation.award.its_project)
         ],
     }

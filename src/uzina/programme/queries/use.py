@@ -21,7 +21,7 @@ def use_of(award: Award, *, now: datetime) -> use.Use:
     """Return what was used of an award, beside an even pace. Two statements."""
     if award.starts_at is None or award.ends_at is None:
         return use.Use(0, 0)
-    allocations = list(ledger.allocations_of(award.project))
+    allocations = list(ledger.allocations_of(award.its_project))
     balances = ledger.balances(allocations).values() if allocations else []
     granted = sum(one.granted for one in balances)
     passed = use.expected(granted, starts_at=award.starts_at, ends_at=award.ends_at, now=now)
