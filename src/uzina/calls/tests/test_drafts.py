@@ -101,6 +101,8 @@ def test_the_later_of_two_tabs_sees_both_answers_side_by_side(draft, ana):
     assert 'name="take" value="title"' in text
     assert 'name="take" value="months"' in text
     assert 'name="take" value="goals"' not in text
+    assert "data-draft " not in text, "nothing replaces the other answers until a person says so"
+    assert "data-draft " in page.get(address).content.decode()
     assert saved(draft).answers["title"] == "From the first tab"
 
 

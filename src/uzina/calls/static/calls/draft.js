@@ -3,9 +3,9 @@
 
 const QUIET_MS = 3000;
 
-for (const form of document.querySelectorAll("form[data-autosave]")) {
+for (const form of document.querySelectorAll("form[data-draft]")) {
   const version = form.elements.namedItem("version");
-  const says = form.querySelector("[data-autosave-says]");
+  const says = form.querySelector("[data-draft-says]");
   let timer = 0;
   let isSaving = false;
   let isStopped = false;
