@@ -157,7 +157,9 @@ class CallOut(Schema):
 def _capacities(
     call: Call, standings: list[queries.Standing], *, is_office: bool
 ) -> list[CapacityOut]:
-    numbers = {one.pk: number for number, one in enumerate(call.cut_offs.all(), start=1)}
+    numbers: dict[int | None, int] = {
+        one.pk: number for number, one in enumerate(call.cut_offs.all(), start=1)
+    }
     return [
         CapacityOut(
             code=one.capacity.code,

@@ -197,28 +197,33 @@ class QualifyForm(Form):
     def facts(self) -> dict[str, Any]:
         """Return the facts that rules ask."""
         given = self.cleaned_data
-        before = [given.get(f"before_{name}") for name in FIGURES]
         facts = modes.organisation_facts(
             kind=given["kind"],
             country=given["country"],
             **{name: given.get(name) for name in FIGURES},
             related=self._related(),
-            before=None if None in before else Year(0, *before),
+            before=self._before(),
             public_share_percent=given.get("public_share_percent") or 0,
         )
         return facts | self.said()
 
+    def _figures(self, *names: str) -> list[int]:
+        """Return the figures of these names; none where one is missing."""
+        given = [self.cleaned_data.get(name) for name in names]
+        return [] if None in given else [int(one or 0) for one in given]
+
+    def _before(self) -> Year | None:
+        figures = self._figures(*(f"before_{name}" for name in FIGURES))
+        return Year(0, figures[0], figures[1], figures[2]) if figures else None
+
     def _related(self) -> list[Related]:
         found = []
         for number in range(1, RELATED_ROWS + 1):
-            values = [
-                self.cleaned_data.get(f"related_{number}_{name}") for name in ("share", *FIGURES)
-            ]
-            if None in values:
-                continue
-            share = values[0]
-            relation = Relation.LINKED if share > LINKED_ABOVE else Relation.PARTNER
-            found.append(Related("", relation, *values))
+            figures = self._figures(*(f"related_{number}_{name}" for name in ("share", *FIGURES)))
+            if figures:
+                is_linked = figures[0] > LINKED_ABOVE
+                relation = Relation.LINKED if is_linked else Relation.PARTNER
+                found.append(Related("", relation, *figures))
         return found
 
 

@@ -83,6 +83,11 @@ def capacities() -> QuerySet[Capacity]:
     )
 
 
+def _promised(capacity: Capacity) -> int:
+    """Return what open offers promise of a row of capacities()."""
+    return int(capacity.promised_gpu_ms)  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a capacity stands, GPU-milliseconds: what it was given, and what became of that.
@@ -109,8 +114,8 @@ def standings(rows: Iterable[Call]) -> dict[int, list[Standing]]:
                 capacity=one,
                 funded=funded.get(one.account_id, 0),
                 used=funded.get(one.account_id, 0) - one.account.balance,
-                offered=one.promised_gpu_ms,
-                left=one.account.balance - one.promised_gpu_ms,
+                offered=_promised(one),
+                left=one.account.balance - _promised(one),
             )
             for one in call.capacities.all()
         ]
@@ -141,7 +146,7 @@ def is_spent(call: Call, now: datetime) -> bool:
         return False
     by_money = _affordable_gpu_ms(call, money_left_eur_cents(call))
     for one in usable:
-        left = one.account.balance - one.promised_gpu_ms
+        left = one.account.balance - _promised(one)
         least = modes.least_award_gpu_ms(call.mode, one.partition)
         if least <= (left if by_money is None else min(left, by_money)):
             return False

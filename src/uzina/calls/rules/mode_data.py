@@ -342,7 +342,8 @@ class _Reader(Reader):
             self.wrong("use", _("There is no shared rule of this name."))
         check, allowed, limit = self.condition()
         when = self.table("when")
-        when_fact, when_values = "", ()
+        when_fact = ""
+        when_values: tuple[str, ...] = ()
         if when is not None:
             when_fact, when_values = when.one_of("fact", FACTS), when.plain_values()
             self.close(when)

@@ -44,7 +44,7 @@ def cut_offs_ics(request: HttpRequest) -> HttpResponse:
             at=one.closes_at,
             title=gettext("Cut-off: {call}").format(call=one.call.title),
             address=f"{site.url}{reverse('calls:call', args=[one.call.slug])}",
-            sequence=one.moves_count,
+            sequence=one.moves_count,  # type: ignore[attr-defined]
         )
         for one in queries.coming_cut_offs(now())
     ]
