@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from uzina.calls import access, actions, queries
@@ -154,7 +154,7 @@ def unseat_person(request: SignedIn, slug: Slug, person: Code) -> tuple[int, Non
     call = get_object_or_404(queries.panel_calls(request.user), slug=slug)
     seat = get_object_or_404(queries.seats(call), person__code=person)
     actions.unseat(seat, by=request.user, now=now())
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/panels/{slug}/{number}", response=list[BeforePanelOut])

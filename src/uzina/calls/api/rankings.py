@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from uzina.calls import access, actions, queries
@@ -164,4 +164,4 @@ def rerun_ranking(request: SignedIn, code: Code) -> CheckedOut:
 def discard_ranking(request: SignedIn, code: Code) -> tuple[int, None]:
     """Throw a draft away (operator)."""
     actions.discard(_ranking(request, code), by=request.user, now=now())
-    return 204, None
+    return Status(204, None)
