@@ -83,7 +83,7 @@ def attach(
     documents.check_size(file.seek(0, 2), spec.most_mib)
     kind = documents.kind_of(file, spec.types)
     shown = documents.clean_name(name, kind)
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
     kept = list(queries.attached(application))
     if same := next((one for one in kept if one.sha256 == sha256), None):
         raise Refused(
@@ -159,4 +159,4 @@ def _take_out(document: Document, *, by: Person, now: datetime) -> None:
 def delete_file(document: Document) -> None:
     """Delete the file of a document that was taken out. Once more does no harm."""
     if document.removed_at is not None:
-        documents_storage().delete(document.file.name)
+        documents_storage().delete(str(document.file.name))

@@ -1,7 +1,7 @@
 """Drafts: checked, shared, sent with files, exported, and started from an earlier one."""
 
 import json
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -96,7 +96,7 @@ def documents(request: SignedIn, code: str) -> HttpResponse:
                     found,
                     slug=request.POST.get("slug", ""),
                     name=sent.name or "",
-                    file=sent.file,
+                    file=cast("BinaryIO", sent.file),
                     by=request.user,
                     now=now(),
                 )

@@ -22,7 +22,7 @@ def missing(section: Section, answers: Mapping[str, Any]) -> list[Problem]:
         if _is_empty(field, answer):
             problems += [_missing(field.name, field)] if field.missing else []
         elif field.kind == "rows":
-            problems += _missing_in_rows(field, answer)
+            problems += _missing_in_rows(field, answer or [])
         else:
             problems += _not_offered(field.name, field, answer)
     return problems + _beyond_limits(section, answers)
