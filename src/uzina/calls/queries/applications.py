@@ -107,9 +107,7 @@ def verdict_now(application: Application) -> modes.Verdict:
     """
     facts = organisation_facts(application.organisation)
     facts |= sections.asked_facts(answers_of(application), offer(application.call))
-    facts["has_defaulted"] = has_defaulted(
-        application.organisation, people=[application.applicant]
-    )
+    facts["has_defaulted"] = has_defaulted(application.organisation, people=[application.applicant])
     verdict = modes.qualify(facts, application.call.mode)
     exemptions = [
         checks.Exempt(one.rule, one.found, one.reason) for one in application.exemptions.all()
@@ -158,6 +156,10 @@ def verbs(application: Application, person: Person, own: Container[int]) -> list
         and person.has_role(RoleKind.ASSESSOR)
         and getattr(application, "assessment", None) is None
         and application.organisation_id not in own
+        and any(
+            one.kind == StepKind.TECHNICAL_ASSESSMENT and one.state in UNDER_WAY
+            for one in application.steps.all()
+        )
     ):
         return ["assess"]
     return []
