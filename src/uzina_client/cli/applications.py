@@ -27,6 +27,13 @@ DOCUMENT_COLUMNS = [
     column("Code", "document.code"),
     column("File", "document.name"),
 ]
+QUESTION_COLUMNS = [
+    column("Question", "code"),
+    column("Asked", "asked_at"),
+    column("Answer by", "answer_by"),
+    column("Text", "text"),
+    column("Answer", "answer"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +52,8 @@ def register(app: typer.Typer) -> None:
         ("clone", clone),
         ("comments", comments),
         ("reply", reply),
+        ("questions", questions),
+        ("answer", answer_question),
     ):
         command(applications, name)(function)
     app.add_typer(applications, name="applications")
@@ -88,12 +97,20 @@ def show(shell: Shell, application: Any) -> None:
             ("Next", application["next"]["text"]),
             ("By", application["next"]["at"]),
             ("You can", application["allowed"]),
+            *((one["title"], _when(one)) for one in application["timeline"]),
             *(
                 (one["title"], "complete" if one["is_complete"] else "to do")
                 for one in application["sections"]
+                if application["state"] == "draft"
             ),
         ],
     )
+
+
+def _when(entry: Any) -> str:
+    """Return when an entry of the timeline was, or by when it will be."""
+    at = entry["at"] or ""
+    return f"{at} {entry['text']}".strip() or ("done" if entry["is_done"] else "to come")
 
 
 def documents(shell: Shell, code: Code) -> None:
@@ -180,3 +197,21 @@ def reply(shell: Shell, code: Code, text: Text = "", file: From = None) -> None:
     shell.confirm(f"Send the reply of {code}? It can be sent once.")
     told = shell.client.judging.reply(code, text=said)
     shell.show(told, [("Your reply", told["reply"]), ("Sent", told["replied_at"])])
+
+
+def questions(shell: Shell, code: Code) -> None:
+    """List what you were asked, and by when to answer."""
+    shell.table(shell.client.judging.questions(code), QUESTION_COLUMNS, empty="Nothing was asked.")
+
+
+def answer_question(
+    shell: Shell,
+    code: Code,
+    question: Annotated[str, typer.Argument(help="QUE-…")],
+    text: Text = "",
+    file: From = None,
+) -> None:
+    """Answer a question; the clock of your application goes on."""
+    said = text_of(shell, text, file, "Your answer")
+    told = shell.client.judging.answer(code, question, text=said)
+    shell.show(told, [("Question", told["text"]), ("Answer", told["answer"])])
