@@ -1,13 +1,16 @@
 """The way of an application through its steps: the engine played by random hands, and each verb."""
 
-import random
 from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from uzina.calls import actions, queries, tasks
+from uzina.calls.actions import steps as engine
 from uzina.calls.models import Application, Award, Decision, Exemption, Pause, Question, Step
 from uzina.calls.rules import clock
 from uzina.calls.rules.steps import StepKind, StepState
@@ -59,26 +62,27 @@ def ask(application, by, now, text="Which licence?"):
 # --- the engine ---
 
 
-class Hands:
-    """Play the verbs of the engine at random, and keep what the clock has to say by a slow count."""
+VERBS = ("asked", "answered", "closed", "taken", "watched", "withdrawn", "finished", "finished")
+WAITS = (0, 1, 45, 700, 1440, 4000)
+"""Minutes between two moves: none, within a day, over a night, over some days."""
 
-    def __init__(self, seed, application, assessor, operator, ana):
-        self.random = random.Random(seed)
+
+class Hands:
+    """Play the verbs of the engine, and keep what the clock has to say by a slow count."""
+
+    def __init__(self, application, assessor, operator, ana):
         self.application, self.now = application, NOW
         self.assessor, self.operator, self.ana = assessor, operator, ana
 
     def play(self, moves):
-        for _move in range(moves):
-            self.now += timedelta(minutes=self.random.choice([0, 1, 45, 700, 1440, 4000]))
-            verb = self.random.choice(
-                [self.asked, self.answered, self.closed, self.taken, self.watched, self.finished]
-            )
+        for verb, wait in moves:
+            self.now += timedelta(minutes=wait)
             with suppress(Refused):
-                verb()
+                getattr(self, verb)()
             self.check()
 
     def asked(self):
-        ask(self.application, self.random.choice([self.assessor, self.operator]), self.now)
+        ask(self.application, self.operator, self.now)
 
     def question(self):
         return Question.objects.filter(answered_at=None, closed_at=None).first()
@@ -98,14 +102,21 @@ class Hands:
     def watched(self):
         tasks.watch_steps(now=self.now)
 
+    def withdrawn(self):
+        if step_of(self.application) and self.now > NOW + 9 * DAY:
+            actions.withdraw(again(self.application), by=self.ana, now=self.now)
+
     def finished(self):
         step = step_of(self.application)
-        if step is not None and self.random.random() < 0.4:
-            from uzina.calls.actions import steps
+        if step is not None:
+            kind = K(step.kind)
+            engine.finish(again(self.application), kind, outcome="passed", by=None, now=self.now)
 
-            steps.finish(
-                again(self.application), K(step.kind), outcome="passed", by=None, now=self.now
-            )
+    def end(self):
+        """Go on until nothing is under way."""
+        while step := step_of(self.application):
+            (self.closed if step.state is StepState.PAUSED else self.finished)()
+            self.check()
 
     def check(self):
         rows = list(Step.objects.filter(application=self.application))
@@ -116,7 +127,7 @@ class Hands:
             open_pauses = one.pauses.filter(ended_at=None).count()
             assert open_pauses == (one.state is StepState.PAUSED)
             assert open_pauses == one.questions.filter(answered_at=None, closed_at=None).count()
-            if one.due_at is not None and one.state is not StepState.PAUSED:
+            if one.due_at is not None and one.state in {StepState.OPEN, StepState.DONE}:
                 assert one.due_at == self.slow_due(one)
 
     def slow_due(self, step):
@@ -135,7 +146,8 @@ class Hands:
 
 
 def _order(state):
-    return [StepState.DONE, StepState.OPEN, StepState.PAUSED, StepState.WAITING].index(state)
+    order = (StepState.DONE, StepState.OPEN, StepState.PAUSED, StepState.WAITING, StepState.SKIPPED)
+    return order.index(state)
 
 
 @pytest.fixture
@@ -155,28 +167,31 @@ def ranked(operator, call):
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.fixture
+def judged(ranked, org, ana):
+    return submitted(ranked, org, ana)
+
+
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=st.lists(st.tuples(st.sampled_from(VERBS), st.sampled_from(WAITS)), max_size=24))
 def test_whatever_hands_do_one_step_at_most_is_under_way_and_the_clock_is_right(
-    seed, ranked, org, ana, assessor, operator
+    moves, judged, assessor, operator, ana
 ):
-    application = submitted(ranked, org, ana)
-    hands = Hands(seed, application, assessor, operator, ana)
+    with transaction.atomic():
+        hands = Hands(judged, assessor, operator, ana)
+        hands.play(moves)
+        hands.end()
 
-    hands.play(30)
-    while step := step_of(application):
-        if step.state is StepState.PAUSED:
-            hands.closed()
-        else:
-            hands.random.random = lambda: 0.0
-            hands.finished()
-        hands.check()
-
-    rows = list(Step.objects.filter(application=application))
-    assert {one.state for one in rows} == {StepState.DONE}
-    finished = [step for event, step in events(application, "step.finished")]
-    assert finished == [one.kind for one in rows]
-    assert len(events(application, "step.paused")) == Pause.objects.count()
-    assert len(events(application, "step.resumed")) == Pause.objects.count()
+        rows = list(Step.objects.filter(application=judged))
+        done = [one.kind for one in rows if one.state is StepState.DONE]
+        assert {one.state for one in rows} <= {StepState.DONE, StepState.SKIPPED}
+        assert [step for _event, step in events(judged, "step.finished")] == done
+        assert (again(judged).state == "withdrawn") is (len(done) < len(rows))
+        pauses = Pause.objects.filter(step__application=judged).count()
+        assert len(events(judged, "step.paused")) == pauses
+        transaction.set_rollback(True)
 
 
 def test_withdrawing_in_a_pause_ends_the_pause_and_the_question(eligible, assessor, ana):
