@@ -30,7 +30,6 @@ from uzina.calls.actions.awards import (
     lapse,
     offer_next,
     refuse,
-    terms_of,
 )
 from uzina.calls.actions.calls import CallFacts, CapacityFacts, archive, create_call, publish
 from uzina.calls.actions.capacities import fund_capacity
@@ -208,7 +207,6 @@ __all__ = [
     "take_in",
     "take_step",
     "tell_cut_off_moved",
-    "terms_of",
     "unassign_review",
     "unseat",
     "unshare",

@@ -312,7 +312,7 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         usable_from=award.capacity.usable_from,
         usable_until=award.capacity.usable_until,
     )
-    award.terms = terms_of(application.call.mode)
+    award.terms = queries.terms_version(application.call)
     award.project = people.open_project(
         application.organisation,
         title=application.title,
@@ -349,11 +349,6 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         terms=award.terms,
     )
     return award
-
-
-def terms_of(mode: modes.Mode) -> str:
-    """Return the terms that are accepted with an award: the mode and its version."""
-    return f"{mode.slug} {mode.version}"
 
 
 @action

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
 from ninja import Router, Schema
 
-from uzina.calls import actions
+from uzina.calls import actions, queries
 from uzina.calls.api.shared import Code
 from uzina.calls.models import Award
 from uzina.calls.rules.awards import MS_PER_HOUR
@@ -35,6 +35,8 @@ class AwardOut(Schema):
     ends_at: datetime | None
     report_due_at: datetime | None
     project: str | None
+    partition: str
+    terms: str
     allowed: list[str]
 
 
@@ -57,13 +59,17 @@ def _award_out(award: Award, request: SignedIn) -> AwardOut:
         ends_at=award.ends_at,
         report_due_at=award.report_due_at,
         project=award.project.code if award.project else None,
+        partition=award.capacity.partition,
+        terms=award.terms or queries.terms_version(award.application.call),
         allowed=verbs,
     )
 
 
 def _award(request: SignedIn, code: str) -> Award:
     found: Award = get_object_or_404(
-        Award.objects.visible_to(request.user).select_related("application__call", "project"),
+        Award.objects.visible_to(request.user).select_related(
+            "application__call", "capacity", "project"
+        ),
         code=code,
     )
     return found

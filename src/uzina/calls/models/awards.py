@@ -45,7 +45,7 @@ class Award(models.Model):
     The period begins on acceptance, so no day is lost to the answer: starts_at and ends_at are
     empty until then. gpu_ms is what was given; what was asked stays in the application.
     value_eur_cents  list value of what is given; aid_eur_cents  how much of it is aid, on aid_basis
-    terms  the rules that were accepted with it: the mode and its version
+    terms  the version of the terms that were accepted with it
     """
 
     code = CodeField("AWD")

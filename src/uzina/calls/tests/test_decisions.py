@@ -400,7 +400,7 @@ def test_the_fallback_partition_that_was_named_is_used(operator, ana, org):
 def test_accepting_keeps_the_version_of_the_terms_and_grants_the_hours(call, four, ana, operator):
     released(call, operator)
     award = actions.accept(Award.objects.get(application=four[0]), by=ana, now=LATER)
-    assert award.terms == f"large-scale {call.mode.version}"
+    assert award.terms == queries.terms_version(call)
     assert LogEntry.objects.get(event="award.accepted").facts["terms"] == award.terms
     capacity = Capacity.objects.select_related("account").get(call=call)
     assert capacity.account.balance == 80_000 * HOUR
