@@ -41,7 +41,7 @@ def assess(
 
     Raises NotAllowed application.assess.not_assessor, application.assess.conflict,
     application.assess.taken, Refused application.assess.already, application.assess.not_now,
-    application.assess.waiting, application.assess.amount, application.assess.partition, Invalid
+    application.assess.waiting, application.assess.no_step, application.assess.amount, application.assess.partition, Invalid
     for a refusal without a word.
     """
     Call.objects.select_for_update(of=("self",)).get(pk=application.call_id)
@@ -59,6 +59,12 @@ def assess(
         )
     APPLICATION.after("assess", application.state)
     step = queries.step_under_way(application)
+    if step is not None and step.kind != StepKind.TECHNICAL_ASSESSMENT:
+        raise Refused(
+            "application.assess.no_step",
+            _("No technical assessment of {application} is under way."),
+            application=application.code,
+        )
     if step is not None and step.state is StepState.PAUSED:
         raise Refused(
             "application.assess.waiting",

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.db import transaction
+from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -537,6 +538,27 @@ def test_who_has_not_taken_it_does_not_assess_it(eligible, assessor, operator):
 
     with pytest.raises(NotAllowed, match="Oana Other"):
         assess(eligible, assessor)
+
+
+def test_what_has_no_technical_assessment_is_not_assessed(call, org, ana, assessor):
+    with_steps(call, ("completeness", "rule", 0), ("eligibility", "rule", 0), ("panel", "panel", 3))
+    application = submitted(call, org, ana)
+
+    with pytest.raises(Refused, match="No technical assessment"):
+        assess(application, assessor, is_ready=False)
+    assert again(application).state == "eligible"
+
+
+def test_the_story_is_told_in_the_language_of_its_reader(eligible, assessor, ana):
+    ask(eligible, assessor, NOW)
+    found = queries.story(queries.application(eligible.code))
+
+    with translation.override("ro"):
+        entries, coming = queries.entries_shown(found), queries.next_shown(found, NOW)
+
+    (here,) = [one for one in entries if one["is_now"]]
+    assert "Termenul nostru este suspendat din 23 noiembrie 2026" in here["text"]
+    assert coming["text"].startswith("Răspundeți la întrebarea noastră.")
 
 
 @pytest.fixture
