@@ -6,6 +6,9 @@ network in between. Beside them stands the least that Django can do: one view, o
 line, no middleware, in the same process and the same minutes. Figures are the median of many
 requests, CPU of this process only, so other work on the machine does little to them.
 
+The pages of a ranked call stand beside, with 4 and with 400 applications before the panel of one
+cut-off, each with three reviews.
+
 The last line is one JSON object. benchmarks/pages.md is written anew unless --quick is given.
 """
 
@@ -26,6 +29,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 FEW, MANY = 3, 300
+FEW_JUDGED, MANY_JUDGED = 4, 400
+CRITERIA = ("excellence", "impact", "implementation")
 HOUR_MS = 3_600_000
 
 
@@ -63,27 +68,29 @@ def measure(*, times: int) -> dict[str, Any]:
     application = get_wsgi_application()
     world = World()
     found: dict[str, Any] = {"bare_ms": 1000 * bare_cost(times), "pages": {}}
-    for rows in (FEW, MANY):
-        world.grow(rows)
+    for size in ("few", "many"):
+        world.grow(FEW if size == "few" else MANY)
+        world.judge(FEW_JUDGED if size == "few" else MANY_JUDGED)
         for path, who in world.pages():
             cookie = world.cookies[who]
-            cpu_s, size = cost(application, path, cookie, times=times)
-            found["pages"].setdefault(f"{who} {world.kind(path)}", {})[str(rows)] = {
+            cpu_s, length = cost(application, path, cookie, times=times)
+            found["pages"].setdefault(f"{who} {world.kind(path)}", {})[size] = {
                 "cpu_ms": round(1000 * cpu_s, 2),
                 "sql": statements(application, path, cookie),
-                "kb": round(size / 1000, 1),
+                "kb": round(length / 1000, 1),
             }
     found["bare_ms"] = round(min(found["bare_ms"], 1000 * bare_cost(times)), 3)
-    slowest = max(page[str(MANY)]["cpu_ms"] for page in found["pages"].values())
+    slowest = max(page["many"]["cpu_ms"] for page in found["pages"].values())
     return {
         "benchmark": "pages",
         "python": sys.version.split()[0],
         "django": django.get_version(),
         "requests_each": times,
         "rows": [FEW, MANY],
+        "judged": [FEW_JUDGED, MANY_JUDGED],
         "slowest_cpu_ms": slowest,
         "slowest_times_bare": round(slowest / found["bare_ms"], 1),
-        "most_sql": max(page[str(MANY)]["sql"] for page in found["pages"].values()),
+        "most_sql": max(page["many"]["sql"] for page in found["pages"].values()),
         **found,
     }
 
@@ -180,7 +187,7 @@ class World:
         self.now, self.rows = timezone.now(), 0
         open_factory(now=self.now)
         self.people = {}
-        for name in ("lead", "operator"):
+        for name in ("lead", "operator", "reviewer", "chair"):
             self.people[name] = people.register(
                 email=f"{name}@bench.example",
                 name=name.title(),
@@ -188,7 +195,12 @@ class World:
                 language="en",
                 now=self.now,
             )
-        people.appoint(self.people["operator"], kind=RoleKind.OPERATOR, by=None, now=self.now)
+        for name, role in (
+            ("operator", RoleKind.OPERATOR),
+            ("reviewer", RoleKind.REVIEWER),
+            ("chair", RoleKind.PANEL),
+        ):
+            people.appoint(self.people[name], kind=role, by=None, now=self.now)
         self.organisation = people.register_organisation(
             people.OrganisationFacts(
                 name="Bench SRL",
@@ -232,6 +244,7 @@ class World:
             now=self.now,
         )
         self.call = self._call()
+        self.judged = self._ranked_call()
         self.cookies = {"nobody": ""} | {
             name: self._cookie(one) for name, one in self.people.items()
         }
@@ -250,6 +263,128 @@ class World:
         operator = self.people["operator"]
         call = actions.create_call(facts, by=operator, now=self.now)
         return actions.publish(call, by=operator, now=self.now)
+
+    def _ranked_call(self) -> Any:
+        from uzina.calls import actions
+        from uzina.calls.rules.clock import Window
+
+        facts = actions.CallFacts(
+            mode="large-scale",
+            slug="large-scale",
+            title_en="Large Scale",
+            title_ro="Large Scale",
+            budget_gpu_hours=10**6,
+            opens_at=self.now - timedelta(days=9),
+            cut_offs=[Window(self.now - timedelta(days=9), self.now - timedelta(days=1))],
+        )
+        operator = self.people["operator"]
+        call = actions.create_call(facts, by=operator, now=self.now)
+        actions.seat(
+            call,
+            person=self.people["chair"],
+            is_for_appeals=False,
+            is_chair=True,
+            by=operator,
+            now=self.now,
+        )
+        return actions.publish(call, by=operator, now=self.now)
+
+    def judge(self, rows: int) -> None:
+        """Add applications before the panel until there are so many, and rank them in a draft.
+
+        Rows as submission, assessment and reviews leave them: what is measured is the reading.
+        """
+        from uzina.calls.models import Application, Assessment, Review, Step
+        from uzina.calls.rules.flows import ApplicationState, ReviewState
+        from uzina.calls.rules.steps import StepKind, StepState
+
+        lead, call = self.people["lead"], self.judged
+        kinds = [one.kind for one in call.mode.steps]
+        here = Application.objects.filter(call=call).count()
+        for number in range(here, rows):
+            moment = self.now - timedelta(days=2) + timedelta(seconds=number)
+            application = Application.objects.create(
+                call=call,
+                cut_off=call.cut_offs.first(),
+                applicant=lead,
+                organisation=self.organisation,
+                state=ApplicationState.ELIGIBLE,
+                title=f"Work {number}",
+                gpu_ms=60_000 * HOUR_MS,
+                months=3,
+                made_at=moment,
+                submitted_at=moment,
+                due_at=self.now + timedelta(days=number % 9 - 4),
+            )
+            Assessment.objects.create(
+                application=application,
+                assessor=self.people["operator"],
+                is_fitting=True,
+                is_ready=True,
+                is_justified=True,
+                recommended_gpu_ms=60_000 * HOUR_MS,
+                made_at=moment,
+            )
+            at = kinds.index(StepKind.PANEL)
+            Step.objects.bulk_create(
+                Step(
+                    application=application,
+                    kind=kind,
+                    position=place,
+                    state=(StepState.DONE, StepState.OPEN, StepState.WAITING)[
+                        0 if place < at else 1 if place == at else 2
+                    ],
+                    opened_at=moment if place <= at else None,
+                    done_at=moment if place < at else None,
+                    due_at=application.due_at if place == at else None,
+                )
+                for place, kind in enumerate(kinds)
+            )
+            for reader in range(3):
+                points = 3 + (number + reader) % 3
+                Review.objects.create(
+                    application=application,
+                    reviewer=self.people["reviewer"] if reader == 0 else self._reader(reader),
+                    state=ReviewState.SUBMITTED,
+                    assigned_at=moment,
+                    due_at=self.now,
+                    submitted_at=moment,
+                    scores=dict.fromkeys(CRITERIA, points),
+                    score_milli=1000 * points,
+                    comment="A sound plan.",
+                )
+        self.ranking = self._ranking()
+
+    def _reader(self, number: int) -> Any:
+        from uzina.people import actions as people
+        from uzina.people import queries
+
+        email = f"reader{number}@bench.example"
+        return queries.person_by_email(email) or people.register(
+            email=email,
+            name=f"Reader {number}",
+            password="a long password",
+            language="en",
+            now=self.now,
+        )
+
+    def _ranking(self) -> Any:
+        """Keep a ranking of all of them, as a draft leaves it."""
+        from uzina.calls import queries
+        from uzina.calls.models import Ranking
+        from uzina.calls.rules import ranking
+
+        call, cut_off = self.judged, self.judged.cut_offs.first()
+        rows = list(queries.at_panel(call, cut_off))
+        inputs = queries.inputs_for(call, cut_off, rows)
+        return Ranking.objects.create(
+            call=call,
+            cut_off=cut_off,
+            inputs=inputs,
+            result=ranking.run(inputs),
+            made_by=self.people["operator"],
+            made_at=self.now,
+        )
 
     def _cookie(self, person: Any) -> str:
         from django.conf import settings
@@ -313,11 +448,17 @@ class World:
             ("/", "operator"),
             ("/log/", "operator"),
             ("/promises/", "operator"),
+            ("/queue/", "operator"),
+            ("/calls/", "operator"),
+            ("/panels/large-scale/1/", "chair"),
+            ("/reviews/", "reviewer"),
+            (f"/rankings/{self.ranking.code}/", "operator"),
         ]
 
     def kind(self, path: str) -> str:
         """Return a path without the code in it, which is another each time."""
-        for code in (self.project.code, self.allocation.code, self.job.code):
+        codes = (self.project.code, self.allocation.code, self.job.code, self.ranking.code)
+        for code in codes:
             path = path.replace(code, "…")
         return path
 
@@ -329,7 +470,8 @@ def table(measured: dict[str, Any]) -> str:
         "",
         (
             "CPU milliseconds and SQL statements of one page, signed in as somebody, with 3 and with "
-            f"300 rows of each sort. Median of {measured['requests_each']} requests through WSGI, "
+            f"300 rows of each sort; pages of a ranked call (queue, panel, reviews, ranking) with "
+            f"{FEW_JUDGED} and {MANY_JUDGED} applications. Median of {measured['requests_each']} requests through WSGI, "
             f"Python {measured['python']}, Django {measured['django']}, SQLite."
         ),
         "",
@@ -338,11 +480,11 @@ def table(measured: dict[str, Any]) -> str:
             f"{measured['bare_ms']:.3f} ms in the same run."
         ),
         "",
-        "| Page | CPU, 3 rows | CPU, 300 rows | × bare | SQL, 3 rows | SQL, 300 rows | kB |",
+        "| Page | CPU, few rows | CPU, many rows | × bare | SQL, few rows | SQL, many rows | kB |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, page in measured["pages"].items():
-        few, many = page[str(FEW)], page[str(MANY)]
+        few, many = page["few"], page["many"]
         lines.append(
             f"| {name} | {few['cpu_ms']:.1f} | {many['cpu_ms']:.1f} | "
             f"{many['cpu_ms'] / measured['bare_ms']:.0f} | {few['sql']} | {many['sql']} | {many['kb']:.0f} |"
