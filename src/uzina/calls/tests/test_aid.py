@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -351,7 +352,7 @@ def test_the_api_declares_and_tells_the_standing(org, ana, stranger, operator, a
         "title": "Fund",
         "member_state": "RO",
         "basis": "de_minimis",
-        "granted_on": "2026-03-01",
+        "granted_on": (timezone.now() - 30 * DAY).date().isoformat(),
         "value_eur_cents": 100,
         "aid_eur_cents": 100,
     }
@@ -375,3 +376,36 @@ def test_the_api_declares_and_tells_the_standing(org, ana, stranger, operator, a
     for client, status in ((api(ana), 403), (api(stranger), 404), (api(operator), 200)):
         reply = client.post(void, json.dumps({"reason": "x"}), content_type="application/json")
         assert reply.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("before", "word"),
+    [
+        (CEILING * 8 // 10 - 250_001, None),
+        (CEILING * 8 // 10 - 250_000, "your organisation has"),
+        (CEILING - 249_999, "cannot be accepted"),
+    ],
+)
+def test_an_offer_warns_before_the_ceiling_and_says_that_it_would_be_passed(
+    offer, org, ana, client, before, word
+):
+    today = queries.day_of(timezone.now())
+    declare(org, before, by=ana, granted_on=today, now=timezone.now())
+    client.force_login(ana)
+    page = client.get(f"/awards/{offer.code}/").content.decode()
+    assert "List value: 2,500.00 euro" in page
+    for warning in ("your organisation has", "cannot be accepted"):
+        assert (warning in page) is (warning == word)
+
+
+def test_a_draft_warns_too(operator, org, ana, client):
+    call = national(operator)
+    draft = actions.start(call, organisation=org, by=ana, now=NOW)
+    actions.save_section(
+        draft, section="work", answers={"gpu_hours": 1000}, version=0, by=ana, now=NOW
+    )
+    today = queries.day_of(timezone.now())
+    declare(org, CEILING, by=ana, granted_on=today, now=timezone.now())
+    client.force_login(ana)
+    page = client.get(f"/applications/{draft.code}/check/").content.decode()
+    assert "cannot be accepted" in page

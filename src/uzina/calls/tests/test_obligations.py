@@ -157,3 +157,14 @@ def test_the_letters_are_in_the_language_of_their_reader(owed, ana):
     assert "raportul final" in message.subject
     assert message.body.startswith("Bună ziua, Ana Pop")
     assert f"/reports/{owed.award.code}/final/" in message.body
+
+
+def test_a_late_report_is_asked_about_at_the_next_application(award, owed, ana, operator):
+    application = award.application
+    verdict = queries.verdict_now(application)
+    assert "reports" not in [one.rule for one in verdict.failed]
+    tasks.watch_obligations(now=owed.due_at)
+    failed = [one for one in queries.verdict_now(application).failed if one.rule == "reports"]
+    assert "Hand the report in first" in failed[0].todo["en"]
+    actions.submit_report(owed, by=ana, now=owed.due_at + DAY)
+    assert "reports" not in [one.rule for one in queries.verdict_now(application).failed]
