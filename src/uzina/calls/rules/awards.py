@@ -90,13 +90,3 @@ def period(
             usable_until=clock.told(usable_until),
         )
     return starts_at, min(ends_at, usable_until)
-
-
-def check_recommended(recommended_gpu_ms: int, package_gpu_ms: int) -> None:
-    """Raise Refused when an assessment recommends nothing or more than the package."""
-    if not 0 < recommended_gpu_ms <= package_gpu_ms:
-        raise Refused(
-            "application.assess.amount",
-            _("Recommend from 1 to {most} GPU-hours: that is the package of this call."),
-            most=package_gpu_ms // MS_PER_HOUR,
-        )
