@@ -14,6 +14,7 @@ from uzina.calls.api.shared import Code, Slug, language
 from uzina.calls.models import Application, Call
 from uzina.calls.rules import drafts
 from uzina.people.models import Organisation
+from uzina.people.rules import RoleKind
 from uzina.people.types import SignedIn
 
 router = Router(tags=["calls"])
@@ -101,7 +102,9 @@ def clone_application(request: SignedIn, code: Code, asked: CloneIn) -> Any:
 @router.get("/applications/{code}/export", response=dict[str, Any])
 def export_application(request: SignedIn, code: Code) -> dict[str, Any]:
     """The whole application as data that can be taken in again."""
-    return queries.exported(own_application(request, code), now=now())
+    is_host = request.user.has_role(RoleKind.OPERATOR, RoleKind.ASSESSOR, RoleKind.AUDITOR)
+    find = visible_application if is_host else own_application
+    return queries.exported(find(request, code), now=now())
 
 
 class ImportIn(Schema):

@@ -451,6 +451,15 @@ def test_strangers_export_nothing(draft, stranger, operator, api):
         assert api(person).get(f"{BASE}/applications/{draft.code}/editors").status_code == 404
 
 
+def test_the_host_exports_what_was_handed_in_and_no_draft(eligible, operator, stranger, api):
+    base = f"/applications/{eligible.code}/export"
+    assert browser(operator).get(f"{base}.json").json()["state"] == "eligible"
+    assert browser(operator).get(f"{base}.pdf").content.startswith(b"%PDF")
+    address = f"{BASE}/applications/{eligible.code}/export"
+    assert api(operator).get(address).json()["code"] == eligible.code
+    assert api(stranger).get(address).status_code == 404
+
+
 # --- terms ---
 
 

@@ -15,7 +15,7 @@ from uzina.calls.models import Application
 from uzina.calls.rules import assessments as rules
 from uzina.calls.rules.modes import MS_PER_HOUR
 from uzina.calls.rules.steps import StepState
-from uzina.calls.views.shared import kept_verdict, reasons_shown, sections_shown
+from uzina.calls.views.shared import documents_shown, kept_verdict, reasons_shown, sections_shown
 from uzina.core.errors import Refused
 from uzina.people import access as people_access
 from uzina.people.types import SignedIn
@@ -94,6 +94,7 @@ def assessment(request: SignedIn, code: str) -> HttpResponse:
             "form": form,
             "asked": found.gpu_ms,
             "answers": sections_shown(found),
+            "documents": documents_shown(found),
             "facts": _organisation(found),
             "reasons": reasons_shown(kept_verdict(found) or queries.verdict_now(found)),
         },

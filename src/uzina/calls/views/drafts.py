@@ -16,7 +16,12 @@ from uzina.calls import actions, forms, queries
 from uzina.calls.models import Application, Document
 from uzina.calls.rules import drafts
 from uzina.calls.rules.flows import ApplicationState
-from uzina.calls.views.applications import _steps, editable_application, own_application
+from uzina.calls.views.applications import (
+    _steps,
+    editable_application,
+    own_application,
+    visible_application,
+)
 from uzina.calls.views.calls import visible_calls
 from uzina.calls.views.shared import (
     documents_shown,
@@ -29,6 +34,7 @@ from uzina.core.attachments import attachment
 from uzina.core.errors import Refused
 from uzina.core.http import told
 from uzina.core.pdf import pdf_of
+from uzina.people.rules import RoleKind
 from uzina.people.types import SignedIn
 
 
@@ -199,11 +205,17 @@ def colleague_remove(request: SignedIn, code: str, person: str) -> HttpResponse:
     return redirect("calls:colleagues", code=code)
 
 
+def exportable_application(request: SignedIn, code: str) -> Application:
+    """Return one's own application, or one that was handed in to the host that one works for."""
+    is_host = request.user.has_role(RoleKind.OPERATOR, RoleKind.ASSESSOR, RoleKind.AUDITOR)
+    return visible_application(request, code) if is_host else editable_application(request, code)
+
+
 @login_required
 @require_GET
 def export_json(request: SignedIn, code: str) -> HttpResponse:
     """Give the whole application as data that can be taken in again."""
-    found = editable_application(request, code)
+    found = exportable_application(request, code)
     made = json.dumps(queries.exported(found, now=now()), ensure_ascii=False, indent=2)
     return HttpResponse(
         made,
@@ -216,7 +228,7 @@ def export_json(request: SignedIn, code: str) -> HttpResponse:
 @require_GET
 def export_pdf(request: SignedIn, code: str) -> HttpResponse:
     """Give the whole application as a tagged PDF, in the language of the reader."""
-    found = editable_application(request, code)
+    found = exportable_application(request, code)
     body = render_to_string(
         "calls/application_pdf.html",
         {
