@@ -223,7 +223,9 @@ class ProgrammeConfig:
     under_use_percent: int = doc(
         "Below this share of an even pace, leads are asked each month why hours are not used.", 50
     )
-    grams_per_kwh: int = doc("CO2 of the site's electricity, for reports. 0: not known.", 0)
+    grams_per_kwh: int = doc(
+        "CO2 of the site's electricity, grams a kWh, for reports. 0: not known.", 0
+    )
 
 
 @dataclass(frozen=True)
@@ -375,7 +377,9 @@ def _check(config: Config) -> list[str]:
     try:
         config.programme.acknowledgement.format(project="", award="", machine="", host="")
     except (KeyError, IndexError, ValueError):
-        mistakes.append("programme.acknowledgement: use only {project}, {award}, {machine}, {host}.")
+        mistakes.append(
+            "programme.acknowledgement: use only {project}, {award}, {machine}, {host}."
+        )
     try:
         re.compile(config.session.hosts)
     except re.error as error:
