@@ -53,14 +53,14 @@ def register(app: typer.Typer) -> None:
         command(rankings, name)(function)
     app.add_typer(rankings, name="rankings")
     appeals = typer.Typer(help="Appeals you filed or hear.", no_args_is_help=True)
-    for name, function in (
+    for verb, act in (
         ("list", list_appeals),
         ("file", file_appeal),
         ("uphold", uphold),
         ("dismiss", dismiss),
         ("withdraw", withdraw),
     ):
-        command(appeals, name)(function)
+        command(appeals, verb)(act)
     app.add_typer(appeals, name="appeals")
 
 
