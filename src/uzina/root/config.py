@@ -363,6 +363,14 @@ def _convert(value: Any, wanted: Any) -> Any:
     return Path(value) if wanted is Path else value
 
 
+def _check_programme(programme: ProgrammeConfig) -> list[str]:
+    try:
+        programme.acknowledgement.format(project="", award="", machine="", host="")
+    except (KeyError, IndexError, ValueError):
+        return ["programme.acknowledgement: use only {project}, {award}, {machine}, {host}."]
+    return []
+
+
 def _check(config: Config) -> list[str]:
     mistakes = []
     database = urlsplit(config.database.url)
@@ -374,12 +382,7 @@ def _check(config: Config) -> list[str]:
         ZoneInfo(config.site.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
-    try:
-        config.programme.acknowledgement.format(project="", award="", machine="", host="")
-    except (KeyError, IndexError, ValueError):
-        mistakes.append(
-            "programme.acknowledgement: use only {project}, {award}, {machine}, {host}."
-        )
+    mistakes += _check_programme(config.programme)
     try:
         re.compile(config.session.hosts)
     except re.error as error:

@@ -137,3 +137,9 @@ def test_a_file_that_is_not_there_is_told_in_words(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("UZINA_CONFIG", str(tmp_path / "none.toml"))
     assert main(["serve"]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{prize}", "{", "{0}"])
+def test_an_acknowledgement_that_cannot_be_filled_in_is_told(text):
+    with pytest.raises(config.ConfigWrong, match="programme.acknowledgement"):
+        build({"programme": {"acknowledgement": text}})
