@@ -165,6 +165,16 @@ def list_before_panel(request: SignedIn, slug: Slug, number: Number) -> Any:
     return [_out(one, call) for one, _spread in queries.disagreements_first(rows, call.mode)]
 
 
+@router.post("/panels/{slug}/{number}/close", response=list[str])
+def close_the_panel(request: SignedIn, slug: Slug, number: Number, asked: ClosePanelIn) -> Any:
+    """Close the panel of a cut-off (its chair); returns what goes to the ranking."""
+    call, cut_off = call_at(request, slug, number)
+    found = actions.close_panel(
+        call, cut_off=cut_off, reason=asked.reason, by=request.user, now=now()
+    )
+    return [one.code for one in found]
+
+
 def _before(request: SignedIn, slug: str, number: int, code: str) -> tuple[Application, Call]:
     call, cut_off = call_at(request, slug, number)
     rows = queries.before_panel(call, cut_off, request.user)
@@ -184,13 +194,3 @@ def agree_on(
     """Write down what the panel agreed on one application (its members)."""
     found, _call = _before(request, slug, number, code)
     return ConsensusOut.from_orm(actions.agree(found, **asked.dict(), by=request.user, now=now()))
-
-
-@router.post("/panels/{slug}/{number}/close", response=list[str])
-def close_the_panel(request: SignedIn, slug: Slug, number: Number, asked: ClosePanelIn) -> Any:
-    """Close the panel of a cut-off (its chair); returns what goes to the ranking."""
-    call, cut_off = call_at(request, slug, number)
-    found = actions.close_panel(
-        call, cut_off=cut_off, reason=asked.reason, by=request.user, now=now()
-    )
-    return [one.code for one in found]
