@@ -99,16 +99,6 @@ def show_ranking(request: SignedIn, code: Code) -> RankingOut:
     return _out(_ranking(request, code), request)
 
 
-@router.post("/rankings/{slug}/{number}", response=RankingOut)
-def draft_a_ranking(request: SignedIn, slug: Slug, number: Number, asked: DraftIn) -> RankingOut:
-    """Rank what waits at a cut-off (operator). A draft."""
-    call, cut_off = call_at(request, slug, number)
-    found = actions.draft_ranking(
-        call, cut_off=cut_off, held_back=asked.held_back, by=request.user, now=now()
-    )
-    return _out(_ranking(request, found.code), request)
-
-
 @router.post("/rankings/{slug}/{number}/what-if", response=dict[str, Any])
 def what_if(request: SignedIn, slug: Slug, number: Number, asked: WhatIfIn) -> Any:
     """What would come out with other figures (operator, auditor). Nothing is kept."""
@@ -165,3 +155,13 @@ def discard_ranking(request: SignedIn, code: Code) -> tuple[int, None]:
     """Throw a draft away (operator)."""
     actions.discard(_ranking(request, code), by=request.user, now=now())
     return Status(204, None)
+
+
+@router.post("/rankings/{slug}/{number}", response=RankingOut)
+def draft_a_ranking(request: SignedIn, slug: Slug, number: Number, asked: DraftIn) -> RankingOut:
+    """Rank what waits at a cut-off (operator). A draft."""
+    call, cut_off = call_at(request, slug, number)
+    found = actions.draft_ranking(
+        call, cut_off=cut_off, held_back=asked.held_back, by=request.user, now=now()
+    )
+    return _out(_ranking(request, found.code), request)
