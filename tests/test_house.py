@@ -158,3 +158,15 @@ def test_nothing_in_the_tree_is_left_for_later():
         if any(word in line for word in words)
     ]
     assert wrong == []
+
+
+def test_no_two_shapes_of_the_api_share_a_name():
+    """The document of the API has one shape a name: the later of two would take its place."""
+    places = {}
+    for path in sorted(SERVER.rglob("*.py")):
+        if "api" not in path.relative_to(SERVER).as_posix():
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith(("In", "Out", "Summary")):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -51,7 +51,7 @@ class OwedOut(Schema):
         return [verb for verb in OBLIGATION.verbs(obligation.state) if verb != "default"]
 
 
-class ProjectOut(Schema):
+class ProjectFactsOut(Schema):
     """When a project ends, what it has left, and what is due. Amounts are GPU-milliseconds.
 
     pace is what is spent in a day, null while that cannot be told; spent_at is when the hours are
@@ -95,19 +95,19 @@ class ReportIn(Schema):
     answers: Annotated[dict[str, Paragraphs], Field(max_length=10)]
 
 
-class VersionIn(Schema):
+class ReportVersionIn(Schema):
     version: Count
 
 
-class VersionOut(Schema):
+class ReportVersionOut(Schema):
     version: int
 
 
-class ReasonIn(Schema):
+class ReturnReasonIn(Schema):
     reason: Annotated[Paragraphs, Field(max_length=500)]
 
 
-class AnswerIn(Schema):
+class UseAnswerIn(Schema):
     answer: Annotated[Paragraphs, Field(max_length=4000)]
 
 
@@ -127,7 +127,7 @@ def _project(request: SignedIn, code: str) -> Project:
     return get_object_or_404(visible, code=code)  # type: ignore[no-any-return]
 
 
-@router.get("/projects/{code}", response=ProjectOut)
+@router.get("/projects/{code}", response=ProjectFactsOut)
 def show_project(request: SignedIn, code: Code) -> dict[str, Any]:
     """When a project ends, what it has left, what is due, and what publications have to say."""
     found = _project(request, code)
@@ -158,7 +158,7 @@ def project_use(request: SignedIn, code: Code) -> list[UseCheck]:
 
 @router.post("/projects/{code}/use/{check}", response=UseOut)
 def answer_use(
-    request: SignedIn, code: Code, check: Annotated[int, Field(ge=1, le=2**53)], body: AnswerIn
+    request: SignedIn, code: Code, check: Annotated[int, Field(ge=1, le=2**53)], body: UseAnswerIn
 ) -> UseCheck:
     """Say why hours were not used."""
     found = get_object_or_404(
@@ -184,7 +184,7 @@ def show_report(request: SignedIn, code: Code, kind: ObligationKind) -> dict[str
     return queries.report_data(_obligation(request, code, kind), now=now())
 
 
-@router.put("/reports/{code}/{kind}", response=VersionOut)
+@router.put("/reports/{code}/{kind}", response=ReportVersionOut)
 def save_report(request: SignedIn, code: Code, kind: ObligationKind, body: ReportIn) -> Any:
     """Keep what was written so far."""
     found = _obligation(request, code, kind)
@@ -196,7 +196,7 @@ def save_report(request: SignedIn, code: Code, kind: ObligationKind, body: Repor
 @router.post("/reports/{code}/{kind}/submit", response=OwedOut)
 @keyed
 def submit_report(
-    request: SignedIn, code: Code, kind: ObligationKind, body: VersionIn
+    request: SignedIn, code: Code, kind: ObligationKind, body: ReportVersionIn
 ) -> Obligation:
     """Hand a report in; what the record says at this moment is kept with it."""
     found = _obligation(request, code, kind)
@@ -212,7 +212,7 @@ def accept_report(request: SignedIn, code: Code, kind: ObligationKind) -> Obliga
 
 @router.post("/reports/{code}/{kind}/return", response=OwedOut)
 def return_report(
-    request: SignedIn, code: Code, kind: ObligationKind, body: ReasonIn
+    request: SignedIn, code: Code, kind: ObligationKind, body: ReturnReasonIn
 ) -> Obligation:
     """Send a report back with the reason, as an operator."""
     found = _obligation(request, code, kind)

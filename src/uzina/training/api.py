@@ -171,7 +171,7 @@ class ModelVersionSummary(Schema):
         return row.run.code
 
 
-class FileOut(Schema):
+class RunFileOut(Schema):
     path: str
     bytes: int
     sha256: str
@@ -193,7 +193,7 @@ class ModelVersionOut(ModelVersionSummary):
     model: str
     title: str
     project: str
-    manifest: list[FileOut]
+    manifest: list[RunFileOut]
     bytes: int
     facts: dict[str, Any]
     evaluations: list[EvaluationOut]
@@ -259,7 +259,7 @@ class AnswerIn(Schema):
     text: Annotated[Paragraphs, Field(max_length=actions.LONGEST_ANSWER)]
 
 
-class FieldOut(Schema):
+class DocumentFieldOut(Schema):
     slug: str
     section: str
     title: str
@@ -276,7 +276,7 @@ class FormOut(Schema):
     as_of: str
     missing: int
     filled: int
-    fields: list[FieldOut]
+    fields: list[DocumentFieldOut]
 
 
 class LineageOut(Schema):

@@ -54,7 +54,7 @@ class DismissIn(Schema):
     text: Annotated[Paragraphs, Field(min_length=1, max_length=8000)]
 
 
-class FundIn(Schema):
+class AppealFundIn(Schema):
     """Where the hours come from that the call has no more."""
 
     reason: Annotated[Paragraphs, Field(min_length=1, max_length=500)]
@@ -140,7 +140,7 @@ def withdraw_an_appeal(request: SignedIn, code: Code) -> AppealOut:
 
 
 @router.post("/appeals/{code}/fund", response=AppealOut)
-def fund_appeal(request: SignedIn, code: Code, asked: FundIn) -> AppealOut:
+def fund_appeal(request: SignedIn, code: Code, asked: AppealFundIn) -> AppealOut:
     """Allow hours to be added to the call, should the appeal be upheld (operator)."""
     actions.allow_funding(_appeal(request, code), **asked.dict(), by=request.user, now=now())
     return _one(request, code)

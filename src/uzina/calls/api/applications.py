@@ -69,7 +69,7 @@ class SectionOut(Schema):
     saved_at: datetime | None
 
 
-class EntryOut(Schema):
+class TimelineEntryOut(Schema):
     """One step of the timeline; is_now: it is under way."""
 
     title: str
@@ -143,7 +143,7 @@ class ApplicationOut(ApplicationSummaryOut):
     verdict: VerdictOut
     assessment: AssessmentOut | None
     decision: DecisionOut | None
-    timeline: list[EntryOut]
+    timeline: list[TimelineEntryOut]
 
 
 def summary_out(application: Application, request: SignedIn, own: Container[int]) -> dict[str, Any]:
@@ -223,7 +223,9 @@ def application_out(application: Application, request: SignedIn) -> ApplicationO
         decision=DecisionOut.from_orm(application.decision)
         if hasattr(application, "decision") and application.decision.released_at
         else None,
-        timeline=[EntryOut(**one) for one in queries.entries_shown(queries.story(application))],
+        timeline=[
+            TimelineEntryOut(**one) for one in queries.entries_shown(queries.story(application))
+        ],
     )
 
 

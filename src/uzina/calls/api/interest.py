@@ -77,7 +77,7 @@ def list_members(request: SignedIn, slug: Slug, limit: int = 50, cursor: Cursor 
     return page | {"items": [_out(one) for one in page["items"]]}
 
 
-class ReasonIn(Schema):
+class InterestReasonIn(Schema):
     """Why: the applicant reads it."""
 
     reason: Annotated[Paragraphs, Field(max_length=4000)] = ""
@@ -91,7 +91,9 @@ def _interest(request: SignedIn, slug: str, code: str) -> Application:
 
 
 @router.post("/calls/{slug}/interests/{code}/admit", response=InterestOut)
-def admit_interest(request: SignedIn, slug: Slug, code: Code, asked: ReasonIn) -> InterestOut:
+def admit_interest(
+    request: SignedIn, slug: Slug, code: Code, asked: InterestReasonIn
+) -> InterestOut:
     """Admit an organisation to the consortium (operators, the panel of the call)."""
     found = _interest(request, slug, code)
     actions.admit_interest(found, reason=asked.reason, by=request.user, now=now())
@@ -99,7 +101,9 @@ def admit_interest(request: SignedIn, slug: Slug, code: Code, asked: ReasonIn) -
 
 
 @router.post("/calls/{slug}/interests/{code}/decline", response=InterestOut)
-def decline_interest(request: SignedIn, slug: Slug, code: Code, asked: ReasonIn) -> InterestOut:
+def decline_interest(
+    request: SignedIn, slug: Slug, code: Code, asked: InterestReasonIn
+) -> InterestOut:
     """Decline an expression of interest with a reason (operators, the panel of the call)."""
     found = _interest(request, slug, code)
     actions.decline_interest(found, reason=asked.reason, by=request.user, now=now())

@@ -65,7 +65,7 @@ class GuideOut(VerdictOut):
     need_high_gpu_hours: float | None
 
 
-class PartitionOut(Schema):
+class ModePartitionOut(Schema):
     """What may be asked of one partition, GPU-hours."""
 
     name: str
@@ -89,7 +89,7 @@ class ModeOut(Schema):
     package_gpu_hours: int
     least_gpu_hours: int
     most_gpu_hours: int
-    partitions: list[PartitionOut]
+    partitions: list[ModePartitionOut]
     durations_months: list[int]
     target_working_days: int
     answer_days: int
@@ -102,7 +102,7 @@ class ModeOut(Schema):
     sources: dict[str, str]
 
 
-class VersionOut(Schema):
+class ModeVersionOut(Schema):
     """One version of a mode. made_by and reason are empty for a shipped one."""
 
     version: str
@@ -111,20 +111,20 @@ class VersionOut(Schema):
     reason: str
 
 
-class TextOut(VersionOut):
+class TextOut(ModeVersionOut):
     """A version with its text."""
 
     text: str
 
 
-class VersionIn(Schema):
+class ModeVersionIn(Schema):
     """The next version of a mode, as TOML, and why it changes."""
 
     text: Annotated[str, Field(max_length=200_000)]
     reason: Annotated[Paragraphs, Field(max_length=500)]
 
 
-class LineOut(Schema):
+class DifferenceLineOut(Schema):
     """One line of a difference: same, gone, new, or empty for a gap."""
 
     change: str
@@ -170,7 +170,7 @@ def _mode_out(mode: modes.Mode) -> ModeOut:
         least_gpu_hours=limits.least,
         most_gpu_hours=limits.most,
         partitions=[
-            PartitionOut(
+            ModePartitionOut(
                 name=one.name,
                 gpus_per_node=one.gpus_per_node,
                 least_gpu_hours=modes.ask_limits(mode, one.name).least,
@@ -224,14 +224,14 @@ def _version(versions: list[queries.Version], name: str) -> queries.Version:
     return found
 
 
-@router.get("/modes/{slug}/versions", response=list[VersionOut], auth=None)
+@router.get("/modes/{slug}/versions", response=list[ModeVersionOut], auth=None)
 def list_mode_versions(request: HttpRequest, slug: Slug) -> list[queries.Version]:
     """Every version of a mode, newest first."""
     return _versions(slug)
 
 
-@router.post("/modes/{slug}/versions", response={201: VersionOut})
-def write_mode(request: SignedIn, slug: Slug, version: VersionIn) -> Any:
+@router.post("/modes/{slug}/versions", response={201: ModeVersionOut})
+def write_mode(request: SignedIn, slug: Slug, version: ModeVersionIn) -> Any:
     """Write the next version of a mode (operator). No call that is there changes."""
     versions = _versions(slug)
     made = actions.write_mode(versions[0].slug, **version.dict(), by=request.user, now=now())
@@ -244,14 +244,14 @@ def show_mode_version(request: HttpRequest, slug: Slug, version: ShortLine) -> q
     return _version(_versions(slug), version)
 
 
-@router.get("/modes/{slug}/difference", response=list[LineOut], auth=None)
+@router.get("/modes/{slug}/difference", response=list[DifferenceLineOut], auth=None)
 def compare_modes(
     request: HttpRequest, slug: Slug, before: ShortLine, after: ShortLine
-) -> list[LineOut]:
+) -> list[DifferenceLineOut]:
     """What one version of a mode says otherwise than another, line by line."""
     versions = _versions(slug)
     lines = queries.difference(_version(versions, before).text, _version(versions, after).text)
-    return [LineOut(change=change, line=line) for change, line in lines]
+    return [DifferenceLineOut(change=change, line=line) for change, line in lines]
 
 
 class RelatedIn(Schema):

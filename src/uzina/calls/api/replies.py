@@ -11,7 +11,7 @@ from pydantic import Field
 
 from uzina.calls import actions, queries
 from uzina.calls.api.applications import visible_application
-from uzina.calls.api.reviews import ReasonIn, Text
+from uzina.calls.api.reviews import ReviewReasonIn, Text
 from uzina.calls.api.shared import Code, Cursor, language
 from uzina.calls.models import Application
 from uzina.calls.rules import modes, reviews
@@ -73,7 +73,7 @@ def bid(request: SignedIn, code: Code, asked: BidIn) -> BidOut:
 
 
 @router.post("/bids/{code}/conflict", response={204: None})
-def declare_bid_conflict(request: SignedIn, code: Code, asked: ReasonIn) -> Any:
+def declare_bid_conflict(request: SignedIn, code: Code, asked: ReviewReasonIn) -> Any:
     """Declare a conflict of interest with an application one could bid for."""
     actions.declare_conflict(
         _biddable(request, code), reason=asked.reason, by=request.user, now=now()

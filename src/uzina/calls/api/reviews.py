@@ -179,14 +179,14 @@ def accept_review(request: SignedIn, code: Code) -> ReviewOut:
     return _review_out(request, code)
 
 
-class ReasonIn(Schema):
+class ReviewReasonIn(Schema):
     """Why, in a few words. Only the factory reads it."""
 
     reason: Reason
 
 
 @router.post("/reviews/{code}/decline", response={204: None})
-def decline_review(request: SignedIn, code: Code, asked: ReasonIn) -> Any:
+def decline_review(request: SignedIn, code: Code, asked: ReviewReasonIn) -> Any:
     """Decline a review, so that somebody else can be asked."""
     actions.refuse_review(
         given_review(request, code), reason=asked.reason, by=request.user, now=now()
@@ -195,7 +195,7 @@ def decline_review(request: SignedIn, code: Code, asked: ReasonIn) -> Any:
 
 
 @router.post("/reviews/{code}/conflict", response={204: None})
-def declare_conflict(request: SignedIn, code: Code, asked: ReasonIn) -> Any:
+def declare_conflict(request: SignedIn, code: Code, asked: ReviewReasonIn) -> Any:
     """Declare a conflict of interest. The review ends at once and is not shown again."""
     actions.declare_conflict(
         given_review(request, code).application,

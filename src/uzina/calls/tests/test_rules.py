@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uzina.calls import queries
-from uzina.calls.rules import awards, clock, mode_data, modes, sections, timeline
+from uzina.calls.rules import awards, clock, mode_data, modes, sections
 from uzina.calls.rules.awards import Queued, first_in_first_out
 from uzina.calls.rules.clock import Window
 from uzina.calls.rules.flows import (

@@ -53,11 +53,11 @@ class CommandOut(Schema):
     timeout_s: float
 
 
-class NextOut(Schema):
+class NextCommandOut(Schema):
     command: CommandOut | None
 
 
-class AnswerIn(Schema):
+class AgentAnswerIn(Schema):
     """A piece of what a command wrote, base64, and with the last piece how it ended.
 
     code is null when it was killed because it took too long.
@@ -75,7 +75,7 @@ class AnswerOut(Schema):
     kept: int
 
 
-@router.post("/agent/next", response=NextOut)
+@router.post("/agent/next", response=NextCommandOut)
 def take_next(request, asked: NextIn):
     """Take the next command; null where none came in time."""
     cluster = queries.cluster()
@@ -101,7 +101,7 @@ def take_next(request, asked: NextIn):
 
 
 @router.post("/agent/commands/{int:command_id}/result", response=AnswerOut)
-def answer(request, command_id: int, answered: AnswerIn):
+def answer(request, command_id: int, answered: AgentAnswerIn):
     """Give back what a command wrote and how it ended."""
     try:
         stdout = base64.b64decode(answered.stdout, validate=True)

@@ -352,12 +352,12 @@ def job_usage(request: SignedIn, code: str) -> dict[str, list[Usage]]:
     return {"items": list(queries.usage_of(_job(request, code)))}
 
 
-class FileOut(Schema):
+class JobFileOut(Schema):
     path: str
     bytes: int
 
 
-class OutputOut(FileOut):
+class OutputOut(JobFileOut):
     """A file that matched `outputs`. sha256 is empty where there was too much to read."""
 
     sha256: str
@@ -366,7 +366,7 @@ class OutputOut(FileOut):
 class FilesOut(Schema):
     """What is in the run directory, at most 500 files, and what was collected at the end."""
 
-    items: list[FileOut]
+    items: list[JobFileOut]
     outputs: list[OutputOut]
 
 

@@ -27,7 +27,7 @@ Moment = Annotated[
 ]
 
 
-class RunOut(Schema):
+class UsageRunOut(Schema):
     """One run of one job. `job` is empty for a run submitted past the portal."""
 
     native_id: str
@@ -123,7 +123,7 @@ class DifferencesOut(Schema):
     items: list[DifferenceOut]
 
 
-@router.get("/usage", response=Page[RunOut])
+@router.get("/usage", response=Page[UsageRunOut])
 def list_usage(
     request: SignedIn,
     project: Code,
@@ -150,7 +150,7 @@ def usage_totals(request: SignedIn, project: Code) -> dict[str, Any]:
     return {"items": queries.totals(queries.usage_of_project(_project(request, project)))}
 
 
-@router.get("/usage/nobody", response=Page[RunOut])
+@router.get("/usage/nobody", response=Page[UsageRunOut])
 def usage_of_nobody(
     request: SignedIn,
     limit: int = 50,
