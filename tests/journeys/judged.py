@@ -104,7 +104,7 @@ def application_at(call: Any, org: Any, lead: Any, kind: Any, now: Any) -> Any:
 def reviewed(people: dict[str, Any], call: Any, org: Any, now: Any) -> dict[str, Any]:
     """Make an application under review, one to be ranked, and one that is asked and replies."""
     from uzina.calls import actions
-    from uzina.calls.models import Consensus, PanelSeat, Review, Reviewer
+    from uzina.calls.models import Call, Consensus, PanelSeat, Review, Reviewer
     from uzina.calls.rules.steps import StepKind
     from uzina.people.rules import RoleKind
 
@@ -159,6 +159,9 @@ def reviewed(people: dict[str, Any], call: Any, org: Any, now: Any) -> dict[str,
         "plan": plan.code,
         "question": question.code,
         "question_code": question.code,
+        "application": ranked.code,
+        "mode": "playground",
+        "version": Call.objects.get(slug="playground").mode.version,
         "ranking": ranking.code,
     }
 

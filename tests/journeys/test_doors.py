@@ -52,14 +52,17 @@ WHO = (
 METHODS = {True: ("GET", "POST", "PUT", "DELETE"), False: ("GET", "POST")}
 """Of the API and of pages, where a browser sends only two."""
 PUBLIC = re.compile(
-    r"$|accessibility/$|appearance/$|calls/$|calls/<[^>]+>/$|datasets/$|estimate/$|language/$"
+    r"$|accessibility/$|appearance/$|awards/public/$|awards/public\.csv$|calls/$|calls/<[^>]+>/$"
+    r"|calls/<[^>]+>/(leaderboard|terms)/$|calls/cut-offs(/|\.ics)$|calls/modes/(<[^>]+>/(difference/)?)?$"
+    r"|datasets/$|estimate/$|language/$|letters/verify/(<[^>]+>/)?$|messages/unsubscribe/<[^>]+>/$"
     r"|models/$|qualify/$|register/$|sign-in/$"
-    r"|api/v1/(openapi\.json|calls/modes|calls/qualify|catalogue/licences|people/register"
+    r"|api/v1/(openapi\.json|calls/awards/public|calls/calls/<slug>/(leaderboard|terms)|calls/cut-offs"
+    r"|calls/letters/verify/<verifier>|calls/modes(/<slug>(/difference|/versions(/<version>)?)?)?|calls/qualify|catalogue/licences|people/register"
     r"|people/tokens|sizing/devices|sizing/estimate|training/recipes(/<slug>)?)$"
 )
 """Addresses that are for everybody, also without signing in."""
 
-SHARED = re.compile(r"(api/v1/calls/)?calls/<[^>]+>(/apply/)?$")
+SHARED = re.compile(r"(api/v1/calls/)?calls/<[^>]+>(/apply/|/challenge)?$")
 """Objects that everybody who has signed in may see: calls."""
 
 
@@ -340,7 +343,10 @@ def place(route: str, objects: dict[str, Any]) -> str:
             lambda found, name=name: f"{found[1]}/{objects[name]}",
             route,
         )
-    named = {name: str(objects[name]) for name in ("check", "document", "question_code")}
+    inner = ("check", "document", "question", "question_code", "version", "application")
+    named = {name: str(objects[name]) for name in inner}
+    if "reports/" in route:
+        named["kind"] = "final"
     for parameter, value in (REST | named).items():
         route = re.sub(rf"<(\w+:)?{parameter}>|{{(\w+:)?{parameter}}}", value, route)
     assert not PARAMETER.search(route), f"say in NOUNS or REST what stands in {route}"
@@ -349,11 +355,6 @@ def place(route: str, objects: dict[str, Any]) -> str:
 
 PARAMETER = re.compile(r"<[^>]+>|\{[^}]+\}")
 NOUNS = (
-    (r"(api/v1/(people|calls)/)?organisations/", "organisation"),
-    (r"(api/v1/(people|compute)/)?projects/", "project"),
-    (r"(api/v1/people|account)/tokens/", "token"),
-    (r"api/v1/calls/calls/(?=[^/]+/publish)|calls/(?=[^/]+/publish)", "draft_call"),
-    (r"(api/v1/calls/)?calls/", "call"),
     (r"(api/v1/calls/)?calls/(?=[^/]+/(challenge|leaderboard))", "challenge"),
     (r"(api/v1/calls/)?calls/(?=[^/]+/(interests|members))", "interest"),
     (
@@ -362,12 +363,15 @@ NOUNS = (
     ),
     (r"(api/v1/calls/)?applications/(?=[^/]+/entries)", "entrant"),
     (r"(api/v1/calls/)?applications/(?=[^/]+/reply)", "replying"),
-    (r"(api/v1/calls/)?applications/(?=[^/]+/(reviewing|redirect|steps?|questions))", "judged"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/questions)", "asked"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/(reviewing|redirect|steps?|work))", "judged"),
+    (r"(api/v1/)?calls/modes/", "mode"),
     (r"(api/v1/calls/)?applications/(?=[^/]+/appeal)", "declined"),
     (r"(api/v1/calls/)?bids/", "judged"),
     (r"(api/v1/calls/)?reviews/", "review"),
     (r"(api/v1/calls/)?reviewers/(?!new/)", "reviewer"),
     (r"(api/v1/calls/)?assignments/", "plan"),
+    (r"(api/v1/calls/)?rankings/(?=<(slug:)?slug>)", "ranked"),
     (r"(api/v1/calls/)?rankings/", "ranking"),
     (r"(api/v1/calls/)?questions/", "question"),
     (r"(api/v1/calls/)?panels/", "ranked"),
@@ -384,6 +388,11 @@ NOUNS = (
     (r"api/v1/programme/projects/", "awarded_project"),
     (r"messages/unsubscribe/", "wish"),
     (r"(api/v1/people/|account/)?messages/(?!release|templates|wishes|unsubscribe)", "message"),
+    (r"(api/v1/(people|calls)/)?organisations/", "organisation"),
+    (r"(api/v1/(people|compute)/)?projects/", "project"),
+    (r"(api/v1/people|account)/tokens/", "token"),
+    (r"api/v1/calls/calls/(?=[^/]+/publish)|calls/(?=[^/]+/publish)", "draft_call"),
+    (r"(api/v1/calls/)?calls/", "call"),
     (r"assessments/", "eligible"),
     (r"api/v1/calls/applications/(?=[^/]+/assessment)", "eligible"),
     (r"(api/v1/calls/)?applications/", "draft"),
@@ -460,6 +469,9 @@ def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
         "cut_offs": [],
         "package_gpu_hours": None,
         "related_enterprises": [],
+        "years": [],
+        "pic": "",
+        "public_share_percent": 0,
         "vat_number": "",
         "headcount": 1,
         "recipe": "prepare",
@@ -472,9 +484,12 @@ def body_for(route: str, method: str, objects: dict[str, Any]) -> Any:
         "starts_at": (timezone.now() + timedelta(days=1)).isoformat(),
         "ends_at": (timezone.now() + timedelta(days=2)).isoformat(),
         "partition": "",
+        "rule": "strict",
         "since": (timezone.now() + timedelta(days=2)).date().isoformat(),
         "files": [{"path": "b.txt", "bytes": 6, "sha256": objects["sha256"]}],
     }
+    if route.endswith(("/move", "/challenge")):
+        own["closes_at"] = (timezone.now() + timedelta(days=20)).isoformat()
     return {name: own.get(name, value) for name, value in body.items()}
 
 
@@ -487,7 +502,8 @@ def walked(world: World) -> dict[tuple[str, str], dict[str, str]]:
     everyone = {
         (who, is_api): world.client(who, is_api=is_api) for who in WHO for is_api in (True, False)
     }
-    for route in sorted(set(routes())):
+    only = re.compile(os.environ.get("UZINA_TEST_DOORS_ONLY", ""))
+    for route in filter(only.match, sorted(set(routes()))):
         is_api = route.startswith("api/")
         for method in METHODS[is_api]:
             row = {}
@@ -509,6 +525,12 @@ def status_of(
         more = {"data": json.dumps(body) if is_api else {}, "content_type": "application/json"}
         if "blobs" in route:
             more = {"data": b"Text.\n", "content_type": "application/octet-stream"}
+        if route.endswith("documents/<slug>"):
+            more["query_params"] = {"name": "a.txt"}
+        if route.endswith("<slug>/challenge") and method == "PUT":
+            closes_at = (timezone.now() + timedelta(days=20)).isoformat()
+            asked = {"metric": "accuracy", "prizes": 1, "entries_per_day": 1}
+            more["query_params"] = {**asked, "closes_at": closes_at}
         if not is_api:
             more = {"data": {}}
     headers = {"Idempotency-Key": "doors"} if is_api else {}

@@ -201,20 +201,6 @@ def test_the_record_is_run_again_and_tampering_is_noticed_and_stops_the_release(
     ]
 
 
-def test_the_command_runs_a_record_again_and_fails_where_it_was_changed(
-    call, four, operator, capsys
-):
-    from uzina.root.admin import main
-
-    ranking = adopted(call, operator)
-    assert main(["rerank", ranking.code]) == 0
-    assert "the same result" in capsys.readouterr().out
-    Ranking.objects.filter(pk=ranking.pk).update(seal="0" * 64)
-    assert main(["rerank", ranking.code]) == 1
-    assert "not what was sealed" in capsys.readouterr().out
-    assert main(["rerank", "RNK-000000"]) == 2
-
-
 # Pending, then released -----------------------------------------------------------------------
 
 

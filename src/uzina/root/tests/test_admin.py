@@ -136,3 +136,21 @@ def test_the_worker_does_what_is_due_and_ends_when_idle(monkeypatch):
     Promise.objects.update(run_at="2020-01-01T00:00:00Z")
     worker.run(until_idle=True)
     assert Promise.objects.get().state is PromiseState.DONE
+
+
+@pytest.mark.django_db
+def test_a_ranking_is_run_again_and_fails_where_its_record_was_changed(ana, org, operator, capsys):
+    from uzina.calls.models import Ranking
+    from uzina.calls.rules.steps import StepKind
+    from uzina.calls.tests.ranked import adopted, at_step, ranked_call
+    from uzina.root.admin import main
+
+    call = ranked_call(operator)
+    at_step(call, ana, org, scores=[5, 5], hours=120_000, step=StepKind.RANKING)
+    ranking = adopted(call, operator)
+    assert main(["rerank", ranking.code]) == 0
+    assert "the same result" in capsys.readouterr().out
+    Ranking.objects.filter(pk=ranking.pk).update(seal="0" * 64)
+    assert main(["rerank", ranking.code]) == 1
+    assert "not what was sealed" in capsys.readouterr().out
+    assert main(["rerank", "RNK-000000"]) == 2
