@@ -187,7 +187,7 @@ class World:
         self.now, self.rows = timezone.now(), 0
         open_factory(now=self.now)
         self.people = {}
-        for name in ("lead", "operator", "reviewer", "chair"):
+        for name in ("lead", "operator", "applicant", "reviewer", "chair"):
             self.people[name] = people.register(
                 email=f"{name}@bench.example",
                 name=name.title(),
@@ -298,7 +298,7 @@ class World:
         from uzina.calls.rules.flows import ApplicationState, ReviewState
         from uzina.calls.rules.steps import StepKind, StepState
 
-        lead, call = self.people["lead"], self.judged
+        applicant, call = self.people["applicant"], self.judged
         kinds = [one.kind for one in call.mode.steps]
         here = Application.objects.filter(call=call).count()
         for number in range(here, rows):
@@ -306,7 +306,7 @@ class World:
             application = Application.objects.create(
                 call=call,
                 cut_off=call.cut_offs.first(),
-                applicant=lead,
+                applicant=applicant,
                 organisation=self.organisation,
                 state=ApplicationState.ELIGIBLE,
                 title=f"Work {number}",
@@ -448,6 +448,7 @@ class World:
             ("/", "operator"),
             ("/log/", "operator"),
             ("/promises/", "operator"),
+            ("/applications/", "applicant"),
             ("/queue/", "operator"),
             ("/calls/", "operator"),
             ("/panels/large-scale/1/", "chair"),
