@@ -8,8 +8,7 @@ import pytest
 from django.test import Client, override_settings
 
 from uzina.core.tests import NOW
-
-PASSWORD = "a long enough password"
+from uzina.people.tests import make_person
 
 
 @pytest.hookimpl(wrapper=True)
@@ -90,16 +89,6 @@ def emptying_lifts_triggers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", lifted)
         yield
-
-
-def make_person(email, name, *roles):
-    from uzina.people import actions
-    from uzina.people.rules import RoleKind
-
-    person = actions.register(email=email, name=name, password=PASSWORD, language="en", now=NOW)
-    for role in roles:
-        actions.appoint(person, kind=RoleKind(role), by=None, now=NOW)
-    return type(person).objects.get(pk=person.pk)
 
 
 @pytest.fixture

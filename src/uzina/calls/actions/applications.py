@@ -91,7 +91,7 @@ def submit(application: Application, *, by: Person, now: datetime) -> Applicatio
 
     application.state, application.submitted_at = state, now
     application.cut_off = application.call.cut_offs.filter(
-        opens_at=window.opens_at, closes_at=window.closes_at
+        opens_at=window.opens_at, closes_at=window.closes_at or now
     ).first()
     application.due_at = steps.target_of(application)
     application.months = answers["project"].get("months", 0)

@@ -136,7 +136,9 @@ def _due_dates(applications: Sequence[Application], now: datetime) -> dict[int, 
 
 
 @action
-def assign_review(application: Application, reviewer: Person, *, by: Person, now: datetime) -> Review:
+def assign_review(
+    application: Application, reviewer: Person, *, by: Person, now: datetime
+) -> Review:
     """Ask one reviewer for one review, by hand. Their limit of load does not hold here.
 
     Asking somebody who has the review already returns it. Raises NotAllowed

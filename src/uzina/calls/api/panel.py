@@ -149,7 +149,7 @@ def seat_person(request: SignedIn, slug: Slug, asked: SeatIn) -> SeatOut:
 
 
 @router.delete("/panels/{slug}/seats/{person}", response={204: None})
-def unseat_person(request: SignedIn, slug: Slug, person: Code) -> tuple[int, None]:
+def unseat_person(request: SignedIn, slug: Slug, person: Code) -> Status[None]:
     """Take a person off a panel (operator)."""
     call = get_object_or_404(queries.panel_calls(request.user), slug=slug)
     seat = get_object_or_404(queries.seats(call), person__code=person)

@@ -151,7 +151,7 @@ def rerun_ranking(request: SignedIn, code: Code) -> CheckedOut:
 
 
 @router.delete("/rankings/{code}", response={204: None})
-def discard_ranking(request: SignedIn, code: Code) -> tuple[int, None]:
+def discard_ranking(request: SignedIn, code: Code) -> Status[None]:
     """Throw a draft away (operator)."""
     actions.discard(_ranking(request, code), by=request.user, now=now())
     return Status(204, None)

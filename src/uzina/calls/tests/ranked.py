@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from conftest import make_person
-
 from uzina.calls import actions
 from uzina.calls.models import Application, Assessment, Review, Step
 from uzina.calls.rules.clock import Window
@@ -13,6 +11,7 @@ from uzina.calls.tests.conftest import make_call
 from uzina.core.tests import NOW
 from uzina.people import actions as people
 from uzina.people.rules import OrganisationKind
+from uzina.people.tests import make_person
 
 HOUR = 3_600_000
 CLOSED = NOW + timedelta(days=1)

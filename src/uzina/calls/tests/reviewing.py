@@ -2,14 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from conftest import make_person
-
 from uzina.calls import actions
 from uzina.calls.models import Application, Call, Step
 from uzina.calls.tests.conftest import fill, make_call
 from uzina.core.tests import NOW
 from uzina.people import actions as people
 from uzina.people.rules import OrganisationKind
+from uzina.people.tests import make_person
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

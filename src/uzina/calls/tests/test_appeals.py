@@ -4,7 +4,6 @@ import importlib
 from datetime import timedelta
 
 import pytest
-from conftest import make_person
 from django.test import Client
 
 from uzina.calls import actions, queries, tasks
@@ -15,6 +14,7 @@ from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
 from uzina.people.models import Message
+from uzina.people.tests import make_person
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pypdf
 import pytest
-from conftest import PASSWORD, make_person
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils.html import escape
@@ -18,6 +17,7 @@ from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
 from uzina.people.models import Message
+from uzina.people.tests import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from conftest import make_person
 from django.test import Client
 
 from uzina.calls import actions
@@ -21,6 +20,7 @@ from uzina.calls.tests.ranked import (
 from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
+from uzina.people.tests import make_person
 
 pytestmark = pytest.mark.django_db
 

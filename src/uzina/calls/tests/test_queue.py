@@ -5,7 +5,6 @@ import io
 from datetime import timedelta
 
 import pytest
-from conftest import make_person
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +15,7 @@ from uzina.calls.rules.steps import StepKind
 from uzina.core.tests import NOW
 from uzina.people import queries as people
 from uzina.people.models import Organisation
-from uzina.people.tests import deliver
+from uzina.people.tests import deliver, make_person
 
 pytestmark = pytest.mark.django_db
 

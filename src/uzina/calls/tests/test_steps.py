@@ -531,7 +531,7 @@ def test_an_assessment_recommends_within_what_the_mode_gives(eligible, assessor)
 
 
 def test_who_has_not_taken_it_does_not_assess_it(eligible, assessor, operator):
-    from conftest import make_person
+    from uzina.people.tests import make_person
 
     other = make_person("other@factory.example", "Oana Other", "assessor")
     actions.assign_step(step_of(eligible), to=other, by=operator, now=NOW)

@@ -11,3 +11,17 @@ def deliver(now=NOW):
     for row in waiting:
         find_task(row.task)(**row.args, now=now)
         Promise.objects.filter(pk=row.pk).update(state="done")
+
+
+PASSWORD = "a long enough password"
+
+
+def make_person(email, name, *roles):
+    """Register somebody, with roles."""
+    from uzina.people import actions
+    from uzina.people.rules import RoleKind
+
+    person = actions.register(email=email, name=name, password=PASSWORD, language="en", now=NOW)
+    for role in roles:
+        actions.appoint(person, kind=RoleKind(role), by=None, now=NOW)
+    return type(person).objects.get(pk=person.pk)

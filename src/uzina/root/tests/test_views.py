@@ -307,7 +307,7 @@ def test_a_project_page_asks_the_database_the_same_for_one_job_and_for_three(
     client, counts = signed_in(ana), []
     for number in (1, 2, 3):
         job(allocation, number, now, used=5)
-        with django_assert_max_num_queries(16) as captured:
+        with django_assert_max_num_queries(20) as captured:
             assert client.get(f"/projects/{project.code}/").status_code == 200
         counts.append(len(captured))
     assert counts[0] == counts[2]
