@@ -37,12 +37,15 @@ def pages_of(story: Story) -> dict[str, list[str]]:
         "nobody": [
             "/", "/calls/", f"/calls/{facts['call']}/", "/estimate/", "/sign-in/", "/register/",
             "/qualify/", "/qualify/?kind=university&country=RO&civilian_purpose=yes", "/datasets/", "/models/",
-            "/accessibility/", "/there-is-no-such-page/",
+            "/accessibility/", "/there-is-no-such-page/", "/calls/modes/",
+            "/calls/modes/large-scale/", "/calls/cut-offs/", f"/calls/{facts['call']}/terms/",
+            "/awards/public/", "/letters/verify/",
         ],
         "applicant": [
             "/", "/applications/", f"/applications/{draft}/", f"/applications/{draft}/check/",
             f"/applications/{draft}/withdraw/", f"/calls/{facts['call']}/apply/", "/account/",
-            "/account/tokens/new/", "/organisations/new/",
+            "/account/tokens/new/", "/organisations/new/", "/account/messages/",
+            f"/applications/{draft}/colleagues/",
             *(
                 f"/applications/{draft}/sections/{section}/"
                 for section in ("project", "team", "work", "data", "ethics", "declarations")
@@ -57,16 +60,21 @@ def pages_of(story: Story) -> dict[str, list[str]]:
             f"/runs/{facts['run']}/", f"/models/{slug}/", version, f"{version}card/",
             f"{version}documentation-form/", f"{version}lineage/",
             f"/applications/{facts['application']}/", f"/awards/{facts['award']}/",
-            "/clusters/", f"/projects/{project}/usage/", f"/projects/{project}/history/",
+            f"/projects/{project}/usage/", f"/awards/{facts['award']}/changes/",
+            f"/awards/{facts['award']}/changes/early_end/", f"/projects/{project}/use/",
+            f"/reports/{facts['award']}/final/", "/account/messages/",
         ],
-        "assessor": ["/", "/assessments/"],
+        "assessor": ["/", "/assessments/", "/queue/"],
         "operator": [
             "/", "/calls/new/", "/promises/", "/log/", f"/calls/{facts['call']}/",
             f"/projects/{project}/", f"/allocations/{allocation}/", "/clusters/",
             "/clusters/history/", "/clusters/use/", "/clusters/maintenance/",
             "/clusters/maintenance/new/", "/clusters/reconciliation/", "/clusters/users/",
             "/usage/nobody/", "/tariffs/", "/tariffs/new/", f"/jobs/{facts['jobs'][0]}/",
-            f"/allocations/{allocation}/overdraw/",
+            f"/allocations/{allocation}/overdraw/", "/queue/", "/messages/", "/messages/templates/",
+            "/reviewers/", "/reviewers/new/", "/panels/", "/rankings/", "/appeals/", "/aid/",
+            "/changes/", "/reports/", "/calls/standings/", "/calls/modes/playground/edit/",
+            f"/applications/{facts['application']}/", f"/calls/{facts['call']}/reviewing/",
         ],
         "auditor": ["/", "/log/", "/projects/"],
     }  # fmt: skip
