@@ -26,7 +26,9 @@ _one_at_a_time = threading.Lock()
 
 
 def pdf_of(body: SafeString, *, title: str, language: str) -> bytes:
-    """Return a page as PDF/UA-1: the same page gives the same bytes.
+    """Return a page as PDF/UA-1. The same page gives the same identifier.
+
+    Not the same bytes: the fonts inside carry the second in which they were cut to size.
 
     body      what a template rendered, from its first heading on; headings in order, one h1. It
               is taken only as a template gives it, so that what people typed is escaped

@@ -64,9 +64,11 @@ def test_every_font_is_ours_and_inside_the_file():
         assert {"/FontFile", "/FontFile2", "/FontFile3"} & set(font)
 
 
-def test_the_same_page_gives_the_same_bytes():
-    first = pdf_of(page(), title="T", language="en")
-    assert pdf_of(page(), title="T", language="en") == first
+def test_the_same_page_gives_the_same_identifier_and_another_page_another():
+    first, again = (read(pdf_of(page(), title="T", language="en")) for _ in range(2))
+    other = read(pdf_of(page("Else"), title="T", language="en"))
+    assert first.trailer["/ID"][0] == again.trailer["/ID"][0]
+    assert first.trailer["/ID"][0] != other.trailer["/ID"][0]
 
 
 def test_markup_that_people_typed_is_printed_as_text():

@@ -352,7 +352,7 @@ def test_the_list_of_three_costs_as_many_queries_as_one(
 def test_a_longer_statement_costs_as_many_queries(ana, allocation, django_assert_max_num_queries):
     client = page(ana)
     book(allocation)
-    with django_assert_max_num_queries(12) as counted:
+    with django_assert_max_num_queries(15) as counted:
         client.get(f"/allocations/{allocation.code}/")
     for number in range(2, 5):
         book(allocation, key=f"JOB-{number}")
