@@ -3,9 +3,13 @@
 import hashlib
 import mimetypes
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from uzina_client.transport import Transport
 
 PIECE = 1 << 20
 
@@ -106,3 +110,18 @@ def write(path: Path, pieces: Iterable[bytes], blob: Blob) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def fetch_files(
+    transport: "Transport", base: str, manifest: Iterable[Mapping[str, Any]], *, to: Path
+) -> list[Path]:
+    """Fetch the files of a manifest into a folder and return where they are."""
+    fetched = []
+    for entry in manifest:
+        path = place(to, entry["path"])
+        blob = Blob(bytes=int(entry["bytes"]), sha256=entry["sha256"], media_type="")
+        if not is_there(path, blob):
+            with transport.stream(f"{base}/files/{entry['path']}") as reply:
+                write(path, reply.iter_bytes(), blob)
+        fetched.append(path)
+    return fetched

@@ -1,38 +1,28 @@
-"""Decisions about datasets: names, languages, manifests, and who may do what when."""
+"""What a version is made of: paths, manifests and their digest."""
 
 import hashlib
 import json
 import re
-import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from uzina.core.errors import Invalid, Problem, Refused
-from uzina.core.flow import Flow, Move, States
+from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 
 MOST_FILES = 10_000
 """Files in one version. The manifest is read as a whole, so it is kept to a few megabytes; many
 small files belong in shards."""
+
 LARGEST_FILE = 5 * 2**40
 """Bytes in one file: the 5 TiB that S3 takes as one object."""
+
 LONGEST_PATH = 1_024
+
 LONGEST_NAME = 255
-LONGEST_TITLE = 200
-LONGEST_DESCRIPTION = 20_000
-LONGEST_NOTE = 2_000
-MOST_LANGUAGES = 40
 
-SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-REFERENCE = re.compile(rf"({SLUG.pattern})@([1-9][0-9]{{0,8}})")
-
-LANGUAGES: dict[str, dict[str, str]] = tomllib.loads(
-    Path(__file__).with_name("languages.toml").read_text(encoding="utf-8")
-)["languages"]
 
 MEDIA_TYPES = {
     "csv": "text/csv",
@@ -57,31 +47,6 @@ MEDIA_TYPES = {
 """By ending. A table of our own, not the machine's, so that one folder has one digest everywhere."""
 
 
-class DatasetState(States):
-    """Where a dataset stands."""
-
-    DRAFT = "draft", _("Draft"), "quiet"
-    PUBLISHED = "published", _("Published"), "good"
-    WITHDRAWN = "withdrawn", _("Withdrawn"), "bad"
-
-
-S = DatasetState
-DATASET = Flow(
-    "dataset",
-    {
-        "publish": Move(S.DRAFT, to=S.PUBLISHED),
-        "withdraw": Move(S.DRAFT, S.PUBLISHED, to=S.WITHDRAWN),
-    },
-)
-
-
-class DatasetKind(States):
-    """What a dataset holds. Models are kept and staged as data are, but shown by `training`."""
-
-    DATA = "data", _("Data"), "quiet"
-    MODEL = "model", _("Model"), "quiet"
-
-
 @dataclass(frozen=True, order=True)
 class File:
     """One file of a version: where it goes, how long it is, what it is."""
@@ -90,89 +55,6 @@ class File:
     bytes: int
     sha256: str
     media_type: str
-
-
-def check_slug(slug: str) -> None:
-    """Raise Invalid unless slug can name a dataset in an address."""
-    if not SLUG.fullmatch(slug):
-        raise Invalid([slug_problem()])
-
-
-def slug_problem() -> Problem:
-    """Return what to say of a name that cannot be used in an address."""
-    return Problem(
-        "slug",
-        "dataset.slug.form",
-        _(
-            "Use 1 to 63 small letters a to z, digits and hyphens, beginning and ending with a "
-            "letter or digit."
-        ),
-    )
-
-
-def parse_reference(text: str) -> tuple[str, int]:
-    """Return slug and version number of a reference such as `ro-corpus@3`.
-
-    Raises Refused version.reference.form.
-    """
-    if match := REFERENCE.fullmatch(text):
-        return match[1], int(match[2])
-    raise Refused(
-        "version.reference.form",
-        _("Name a version as dataset@number, for example ro-corpus@3; this was {given!r}."),
-        given=text[:80],
-    )
-
-
-def description_problems(
-    *, slug: str, title: str, description: str, languages: Sequence[str]
-) -> list[Problem]:
-    """Return every mistake in what a person says of a dataset."""
-    problems = []
-    if not SLUG.fullmatch(slug):
-        problems.append(slug_problem())
-    problems += text_problems("title", title, longest=LONGEST_TITLE, is_needed=True)
-    problems += text_problems(
-        "description", description, longest=LONGEST_DESCRIPTION, is_needed=True
-    )
-    if not 1 <= len(languages) <= MOST_LANGUAGES:
-        problems.append(
-            Problem(
-                "languages",
-                "dataset.languages.count",
-                _("Name 1 to {most} languages."),
-                {"most": MOST_LANGUAGES},
-            )
-        )
-    for at, language in enumerate(languages):
-        if language not in LANGUAGES:
-            problems.append(
-                Problem(
-                    f"languages.{at}",
-                    "dataset.languages.unknown",
-                    _("{given!r} is not a language code we know. Use a code such as ro or en."),
-                    {"given": language[:20]},
-                )
-            )
-    return problems
-
-
-def text_problems(field: str, text: str, *, longest: int, is_needed: bool) -> list[Problem]:
-    """Return what is wrong with a text a person wrote: empty, too long, or unprintable."""
-    if is_needed and not text.strip():
-        return [Problem(field, "text.empty", _("Write something here."))]
-    if len(text) > longest:
-        return [
-            Problem(
-                field,
-                "text.too_long",
-                _("Use at most {most} characters; this has {count}."),
-                {"most": longest, "count": len(text)},
-            )
-        ]
-    if "\0" in text:
-        return [Problem(field, "text.nul", _("Remove the NUL character."))]
-    return []
 
 
 def path_problem(path: str) -> str:
@@ -210,12 +92,6 @@ def path_problem(path: str) -> str:
         ),
     )
     return next((why for is_wrong, why in answers if is_wrong), "")
-
-
-def folded(text: str) -> str:
-    """Return text as it is searched: small letters without diacritics, so Ştiri finds știri."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(one for one in plain if not unicodedata.combining(one)).split())
 
 
 def media_type(path: str) -> str:

@@ -1,8 +1,4 @@
-"""Every write of the catalogue.
-
-Bytes are moved outside transactions: the store is written first, and a row that names what it
-holds is written after. A blob that no version names is litter, never a lie.
-"""
+"""Versions: added, opened to all, laid into a run directory."""
 
 import hashlib
 import os
@@ -11,160 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import IntegrityError, transaction
-
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.adapters import store
-from uzina.catalogue.models import Dataset, Licence, Staging, Upload, Version
+from uzina.catalogue.models import Dataset, Staging, Upload, Version
 from uzina.catalogue.rules import File
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
 from uzina.core.log import log
 from uzina.core.text import _
-from uzina.people.models import Organisation, Person, Project
-from uzina.people.rules import ProjectState
+from uzina.people.models import Person
 
 PIECE = 1 << 20
-SWEEP_AFTER_S = 24 * 3600
-
-
-@action
-def seed_licences(*, now: datetime) -> int:
-    """Write the shipped licences into the table; return how many changed. Again is harmless."""
-    changed = 0
-    for row in queries.shipped_licences():
-        known = Licence.objects.filter(slug=row["slug"])
-        if not known.filter(**row).exists():
-            Licence.objects.update_or_create(slug=row["slug"], defaults=row)
-            changed += 1
-    if changed:
-        log("licences.seeded", "licences", by=None, now=now, changed=changed)
-    return changed
-
-
-@action
-def register_dataset(
-    *,
-    slug: str,
-    title: str,
-    description: str,
-    licence: str,
-    languages: Sequence[str],
-    holder: Organisation,
-    project: Project | None,
-    by: Person | None,
-    now: datetime,
-    kind: rules.DatasetKind = rules.DatasetKind.DATA,
-) -> Dataset:
-    """Make a dataset, as a draft without versions.
-
-    licence    slug of a licence
-    languages  codes such as "ro", the main one first
-    project    whose members share it; None for data of the holder itself
-
-    Raises Invalid with every mistake, NotAllowed dataset.register.not_yours,
-    Refused dataset.register.project_closed.
-    """
-    problems = rules.description_problems(
-        slug=slug, title=title, description=description, languages=languages
-    )
-    terms = Licence.objects.filter(slug=licence).first()
-    if terms is None:
-        problems.append(
-            Problem(
-                "licence",
-                "dataset.licence.unknown",
-                _("There is no licence {given!r} here: choose one of the list."),
-                {"given": licence[:40]},
-            )
-        )
-    if Dataset.objects.filter(slug=slug).exists():
-        problems.append(_taken(slug))
-    if problems or terms is None:
-        raise Invalid(problems)
-    if not access.may_hold(by, holder, project):
-        raise NotAllowed(
-            "dataset.register.not_yours",
-            _("Only members of the project or representatives of {holder} can register its data."),
-            holder=holder.name,
-        )
-    if project is not None and project.state is ProjectState.CLOSED:
-        raise Refused(
-            "dataset.register.project_closed",
-            _("The project {project} is closed and takes no new data."),
-            project=project.code,
-        )
-
-    dataset = Dataset(
-        slug=slug,
-        kind=kind,
-        title=title.strip(),
-        description=description.strip(),
-        licence=terms,
-        languages=" ".join(dict.fromkeys(languages)),
-        holder=holder,
-        project=project,
-        search_text=rules.folded(f"{slug} {title} {description}"),
-        made_at=now,
-    )
-    try:
-        with transaction.atomic():
-            dataset.save()
-    except IntegrityError as race:
-        raise Invalid([_taken(slug)]) from race
-    log(
-        "dataset.registered",
-        slug,
-        by=by,
-        now=now,
-        kind=kind,
-        licence=licence,
-        project=project.code if project else "",
-    )
-    return dataset
-
-
-def _taken(slug: str) -> Problem:
-    return Problem(
-        "slug",
-        "dataset.slug.taken",
-        _("The name {slug} is taken. Choose another."),
-        {"slug": slug[:63]},
-    )
-
-
-def upload(sha256: str, chunks: Iterable[bytes], *, size: int, by: Person, now: datetime) -> Upload:
-    """Keep a file under its checksum, read in bounded memory. Sending it again changes nothing.
-
-    size  bytes announced
-
-    Raises NotAllowed blob.upload.not_allowed, Refused blob.upload.form, WrongBytes
-    blob.upload.wrong_checksum or blob.upload.cut_short, StoreRefused blob.upload.store_full;
-    whatever is raised, nothing is kept.
-    """
-    if not access.may_upload(by):
-        raise NotAllowed(
-            "blob.upload.not_allowed",
-            _("To send files, be a member of a project or a representative of an organisation."),
-        )
-    if not rules.SHA256.fullmatch(sha256) or not 0 <= size <= rules.LARGEST_FILE:
-        raise Refused(
-            "blob.upload.form",
-            _("Send to an address that ends in the SHA-256, with a Content-Length up to {most}."),
-            most=rules.LARGEST_FILE,
-        )
-    store().put(sha256, chunks, size=size)
-    return _note_upload(sha256, size=size, by=by, now=now)
-
-
-@action
-def _note_upload(sha256: str, *, size: int, by: Person, now: datetime) -> Upload:
-    row, is_new = Upload.objects.get_or_create(
-        sha256=sha256, person=by, defaults={"bytes": size, "at": now}
-    )
-    if is_new:
-        log("blob.uploaded", sha256, by=by, now=now, bytes=size)
-    return row
 
 
 @action
@@ -339,66 +192,6 @@ def _keep_file(path: Path, name: str) -> File:
 
 
 @action
-def publish(dataset: Dataset, *, by: Person | None, now: datetime) -> Dataset:
-    """Let everybody see the dataset and its versions.
-
-    Raises NotAllowed dataset.publish.not_yours, Refused dataset.publish.not_now,
-    dataset.publish.empty.
-    """
-    dataset = _locked(dataset)
-    if not access.may_publish(by, dataset):
-        raise NotAllowed(
-            "dataset.publish.not_yours",
-            _("Only the project's lead or the holder can publish {dataset}."),
-            dataset=dataset.slug,
-        )
-    state = rules.DATASET.after("publish", dataset.state)
-    if not dataset.versions.exists():
-        raise Refused(
-            "dataset.publish.empty",
-            _("{dataset} has no version yet. Add one, then publish."),
-            dataset=dataset.slug,
-        )
-
-    dataset.state, dataset.published_at = state, now
-    dataset.save(update_fields=["state", "published_at"])
-    log("dataset.published", dataset.slug, by=by, now=now)
-    return dataset
-
-
-@action
-def withdraw(dataset: Dataset, *, reason: str, by: Person | None, now: datetime) -> Dataset:
-    """Take the dataset out of sight and out of new jobs. What was made of it keeps its lineage.
-
-    Raises NotAllowed dataset.withdraw.not_yours, Refused dataset.withdraw.not_now, Invalid.
-    """
-    problems = rules.text_problems("reason", reason, longest=rules.LONGEST_NOTE, is_needed=True)
-    if problems:
-        raise Invalid(problems)
-    dataset = _locked(dataset)
-    if not access.may_publish(by, dataset):
-        raise NotAllowed(
-            "dataset.withdraw.not_yours",
-            _("Only the project's lead or the holder can withdraw {dataset}."),
-            dataset=dataset.slug,
-        )
-
-    dataset.state = rules.DATASET.after("withdraw", dataset.state)
-    dataset.save(update_fields=["state"])
-    log("dataset.withdrawn", dataset.slug, by=by, now=now, reason=reason)
-    return dataset
-
-
-def _locked(dataset: Dataset) -> Dataset:
-    found: Dataset = (
-        Dataset.objects.select_for_update(of=("self",))
-        .select_related("holder", "project", "licence")
-        .get(pk=dataset.pk)
-    )
-    return found
-
-
-@action
 def open_version(version: Version, *, by: Person | None, now: datetime) -> Version:
     """Let everybody read this version alone. The caller has asked: a model was released."""
     version = Version.objects.select_for_update(of=("self",)).whole().get(pk=version.pk)
@@ -449,8 +242,3 @@ def _note_staging(version: Version, *, subject: str, by: Person | None, now: dat
     )
     if is_new:
         log("version.staged", version.reference, by=by, now=now, job=subject)
-
-
-def sweep() -> int:
-    """Remove what uploads that died left in the store, a day after; return how many pieces."""
-    return store().sweep(older_than_s=SWEEP_AFTER_S)

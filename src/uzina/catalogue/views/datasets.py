@@ -1,4 +1,4 @@
-"""Pages of datasets."""
+"""Pages of one dataset."""
 
 from typing import Any
 
@@ -13,59 +13,19 @@ from django.views.decorators.http import require_GET, require_POST
 
 from uzina.catalogue import access, actions, forms, queries, rules
 from uzina.catalogue.models import Dataset, Staging, Version
+from uzina.catalogue.views.shared import visible_datasets
 from uzina.core.attachments import attachment
 from uzina.core.errors import Refused
-from uzina.core.paging import paged
 from uzina.people.models import Person
 from uzina.people.types import SignedIn
 
 FILES_SHOWN = 50
 
 
-def _visible(request: HttpRequest) -> Any:
-    return (
-        Dataset.objects.visible_to(request.user)
-        .filter(kind=rules.DatasetKind.DATA)
-        .select_related("licence", "holder", "project")
-    )
-
-
-@require_GET
-def datasets(request: HttpRequest) -> HttpResponse:
-    """List the datasets one may see, newest first, narrowed by words, language and licence."""
-    form = forms.SearchForm(request.GET)
-    rows = _visible(request).prefetch_related("versions")
-    if form.is_valid():
-        wanted = form.cleaned_data
-        rows = rows.about(wanted["q"])
-        if wanted["language"]:
-            rows = rows.in_language(wanted["language"])
-        if wanted["licence"]:
-            rows = rows.filter(licence__slug=wanted["licence"])
-    cursor = request.GET.get("cursor", "")
-    page = paged(rows, limit=20, cursor=cursor if cursor.isdigit() else "")
-    here = get_language() or "en"
-    cards = [
-        {
-            "dataset": row,
-            "licence": row.licence.title(here),
-            "languages": queries.language_names(row.language_codes, here),
-            "newest": max(row.versions.all(), key=lambda one: one.number, default=None),
-        }
-        for row in page["items"]
-    ]
-    is_narrowed = bool(form.is_valid() and any(form.cleaned_data.values()))
-    return render(
-        request,
-        "catalogue/datasets.html",
-        {"form": form, "cards": cards, "page": page, "is_narrowed": is_narrowed},
-    )
-
-
 @require_GET
 def dataset(request: HttpRequest, slug: str) -> HttpResponse:
     """Show what a dataset holds, under which terms, where it came from and what used it."""
-    found = get_object_or_404(_visible(request), slug=slug)
+    found = get_object_or_404(visible_datasets(request), slug=slug)
     return _dataset_page(request, found, forms.WithdrawForm(), status=200)
 
 
@@ -151,7 +111,7 @@ def download(request: HttpRequest, slug: str, number: int, path: str) -> HttpRes
 @require_POST
 def publish(request: SignedIn, slug: str) -> HttpResponse:
     """Let everybody see the dataset."""
-    found = get_object_or_404(_visible(request), slug=slug)
+    found = get_object_or_404(visible_datasets(request), slug=slug)
     actions.publish(found, by=request.user, now=now())
     messages.success(request, gettext("Everybody can see this dataset now."))
     return redirect("catalogue:dataset", slug=slug)
@@ -161,7 +121,7 @@ def publish(request: SignedIn, slug: str) -> HttpResponse:
 @require_POST
 def withdraw(request: SignedIn, slug: str) -> HttpResponse:
     """Take the dataset out of sight and out of new jobs."""
-    found = get_object_or_404(_visible(request), slug=slug)
+    found = get_object_or_404(visible_datasets(request), slug=slug)
     form = forms.WithdrawForm(request.POST)
     if form.is_valid():
         try:

@@ -1,4 +1,4 @@
-"""Parses and re-shows what people type. Saves nothing."""
+"""What to look for among the datasets."""
 
 from typing import Any
 
@@ -31,14 +31,3 @@ class SearchForm(Form):
             anything,
             *((one.slug, one.title(here)) for one in queries.licences()),
         ]
-
-
-class WithdrawForm(Form):
-    """Why a dataset is withdrawn."""
-
-    reason = forms.CharField(
-        max_length=rules.LONGEST_NOTE,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        label=gettext_lazy("Why is it withdrawn?"),
-        help_text=gettext_lazy("Kept in the log. What was made of the data keeps its lineage."),
-    )

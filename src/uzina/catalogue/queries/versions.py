@@ -1,60 +1,19 @@
-"""Reads worth a name."""
+"""Versions, what they hold and where they came from."""
 
-import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
 from uzina.catalogue import rules
 from uzina.catalogue.adapters import store
-from uzina.catalogue.models import Dataset, Licence, Upload, Version
+from uzina.catalogue.models import Dataset, Version
 from uzina.core.errors import Refused
 from uzina.core.text import _
 
 if TYPE_CHECKING:
-    from uzina.people.models import Person, Project
-
-
-def licences() -> QuerySet[Licence]:
-    """Return the licences a dataset can be under, in the order of their titles."""
-    return Licence.objects.order_by("title_en")
-
-
-def licence(slug: str) -> Licence:
-    """Return the licence with the slug. Raises Refused licence.find.unknown."""
-    found = Licence.objects.filter(slug=slug).first()
-    if found is None:
-        raise Refused(
-            "licence.find.unknown",
-            _("There is no licence {slug!r} here. GET /api/v1/catalogue/licences lists them."),
-            slug=slug[:40],
-        )
-    return found
-
-
-def shipped_licences() -> tuple[dict[str, Any], ...]:
-    """Return the rows of `licences.toml`, each with the day the file was checked."""
-    table = tomllib.loads(Path(__file__).with_name("licences.toml").read_text(encoding="utf-8"))
-    return tuple(one | {"as_of": table["as_of"]} for one in table["licence"])
-
-
-def dataset(slug: str) -> Dataset | None:
-    """Return the dataset with the slug, of any kind."""
-    found: Dataset | None = (
-        Dataset.objects.select_related("licence", "holder", "project").filter(slug=slug).first()
-    )
-    return found
-
-
-def datasets_of(project: "Project") -> QuerySet[Dataset]:
-    """Return the datasets that a project made, oldest first; files of models are none. One query."""
-    kept: QuerySet[Dataset] = Dataset.objects.filter(
-        project=project, kind=rules.DatasetKind.DATA
-    ).order_by("pk")
-    return kept
+    from uzina.people.models import Person
 
 
 def version(slug: str, number: int) -> Version:
@@ -139,12 +98,6 @@ def data_for(person: "Person", *, most: int) -> QuerySet[Version]:
     return found
 
 
-def has_blob(person: "Person", sha256: str) -> int | None:
-    """Return the size of a blob that the person may put into a version; None for any other."""
-    sent = Upload.objects.filter(person=person, sha256=sha256).first()
-    return None if sent is None else store().size(sha256)
-
-
 def contents(
     version: Version, path: str, *, first: int = 0, after: int | None = None
 ) -> Iterator[bytes]:
@@ -189,9 +142,3 @@ def check_versions() -> list[str]:
             if kept.size(one.sha256) != one.bytes
         ]
     return problems
-
-
-def language_names(codes: Sequence[str], language: str) -> list[str]:
-    """Return the languages' names in a language of the portal, unknown codes as they are."""
-    label = "ro" if language == "ro" else "en"
-    return [rules.LANGUAGES.get(code, {}).get(label, code) for code in codes]

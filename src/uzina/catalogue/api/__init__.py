@@ -1,0 +1,16 @@
+"""The API of datasets, their versions and their bytes."""
+
+from ninja import Router
+
+from uzina.catalogue.api import datasets, licences, uploads, versions
+
+router = Router(tags=["catalogue"])
+for part in (
+    licences,
+    datasets,
+    uploads,
+    versions,
+):
+    router.add_router("", part.router)
+
+__all__ = ["router"]

@@ -1,0 +1,102 @@
+"""Versions and their files."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import Http404, HttpResponseBase
+from django.utils.timezone import now
+from ninja import Router, Schema, Status
+from pydantic import Field
+
+from uzina.catalogue import actions, queries, rules
+from uzina.catalogue.api.shared import Number, Slug, visible_dataset, visible_version
+from uzina.catalogue.models import Version
+from uzina.core.attachments import attachment
+from uzina.core.inputs import Paragraphs
+from uzina.people.types import SignedIn
+
+router = Router()
+
+
+class FileIn(Schema):
+    path: Annotated[str, Field(max_length=4096)]
+    bytes: Annotated[int, Field(ge=0, le=rules.LARGEST_FILE)]
+    sha256: Annotated[str, Field(max_length=64)]
+    media_type: Annotated[str, Field(max_length=130)] = ""
+
+
+class FileOut(Schema):
+    path: str
+    bytes: int
+    sha256: str
+    media_type: str
+
+
+class VersionIn(Schema):
+    files: Annotated[list[FileIn], Field(max_length=rules.MOST_FILES)]
+    note: Annotated[Paragraphs, Field(max_length=rules.LONGEST_NOTE)] = ""
+
+
+class VersionSummary(Schema):
+    dataset: str
+    number: int
+    reference: str
+    digest: str
+    bytes: int
+    file_count: int
+    note: str
+    made_by_job: str
+    created_at: datetime
+
+    @staticmethod
+    def resolve_dataset(row: Version) -> str:
+        return row.dataset.slug
+
+
+class VersionOut(VersionSummary):
+    manifest: list[FileOut]
+    facts: dict[str, Any]
+    derived_from: list[str]
+
+    @staticmethod
+    def resolve_derived_from(row: Version, context: dict[str, Any]) -> list[str]:
+        seen = queries.sources(row, seen_by=context["request"].user)
+        return [one.reference for one in seen]
+
+
+@router.post("/datasets/{slug}/versions", response={201: VersionOut})
+def add_version(request: SignedIn, slug: Slug, body: VersionIn) -> Any:
+    """Add a version of files whose bytes were sent before. It never changes afterwards."""
+    version = actions.add_version(
+        visible_dataset(request, slug),
+        files=[one.model_dump() for one in body.files],
+        note=body.note,
+        by=request.user,
+        now=now(),
+    )
+    return Status(201, version)
+
+
+@router.get("/datasets/{slug}/versions/{number}", response=VersionOut)
+def show_version(request: SignedIn, slug: Slug, number: Number) -> Any:
+    """One version with its manifest, its digest and what it was made from."""
+    return visible_version(request, slug, number)
+
+
+@router.get("/datasets/{slug}/versions/{number}/files/{path:path}")
+def download_file(
+    request: SignedIn, slug: Slug, number: Number, path: Annotated[str, Field(max_length=4096)]
+) -> HttpResponseBase:
+    """The bytes of one file, whole or a range of them."""
+    version = visible_version(request, slug, number)
+    file = version.file(path)
+    if file is None:
+        raise Http404
+    return attachment(
+        request,
+        path=file.path,
+        size=file.bytes,
+        sha256=file.sha256,
+        media_type=file.media_type,
+        pieces=lambda first, after: queries.contents(version, path, first=first, after=after),
+    )

@@ -1,0 +1,47 @@
+"""Reads worth a name."""
+
+from uzina.catalogue.queries.datasets import (
+    dataset,
+    datasets_of,
+    language_names,
+)
+from uzina.catalogue.queries.licences import (
+    licence,
+    licences,
+    shipped_licences,
+)
+from uzina.catalogue.queries.uploads import (
+    has_blob,
+)
+from uzina.catalogue.queries.versions import (
+    check_versions,
+    contents,
+    data_for,
+    same_content,
+    sources,
+    text,
+    usable_version,
+    uses,
+    version,
+    versions_made_by,
+)
+
+__all__ = [
+    "check_versions",
+    "contents",
+    "data_for",
+    "dataset",
+    "datasets_of",
+    "has_blob",
+    "language_names",
+    "licence",
+    "licences",
+    "same_content",
+    "shipped_licences",
+    "sources",
+    "text",
+    "usable_version",
+    "uses",
+    "version",
+    "versions_made_by",
+]
