@@ -30,5 +30,5 @@ def datasets_of(project: "Project") -> QuerySet[Dataset]:
 
 def language_names(codes: Sequence[str], language: str) -> list[str]:
     """Return the languages' names in a language of the portal, unknown codes as they are."""
-    label = "ro" if language == "ro" else "en"
-    return [rules.LANGUAGES.get(code, {}).get(label, code) for code in codes]
+    known = rules.LANGUAGES
+    return [known[code].label(language) if code in known else code for code in codes]

@@ -1,11 +1,10 @@
 """Names, languages and states of datasets."""
 
 import re
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 
 from uzina.catalogue.rules.texts import text_problems
+from uzina.catalogue.rules.vocabularies import LANGUAGES
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.flow import Flow, Move, States
 from uzina.core.text import _
@@ -21,10 +20,6 @@ MOST_LANGUAGES = 40
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 REFERENCE = re.compile(rf"({SLUG.pattern})@([1-9][0-9]{{0,8}})")
-
-LANGUAGES: dict[str, dict[str, str]] = tomllib.loads(
-    (Path(__file__).parent.parent / "languages.toml").read_text(encoding="utf-8")
-)["languages"]
 
 
 class DatasetState(States):
