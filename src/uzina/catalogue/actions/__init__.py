@@ -9,8 +9,14 @@ from uzina.catalogue.actions.datasets import (
     register_dataset,
     withdraw,
 )
+from uzina.catalogue.actions.fragments import (
+    refresh,
+)
 from uzina.catalogue.actions.licences import (
     seed_licences,
+)
+from uzina.catalogue.actions.tags import (
+    retag,
 )
 from uzina.catalogue.actions.uploads import (
     sweep,
@@ -32,7 +38,9 @@ __all__ = [
     "keep_folder",
     "open_version",
     "publish",
+    "refresh",
     "register_dataset",
+    "retag",
     "seed_licences",
     "stage",
     "sweep",

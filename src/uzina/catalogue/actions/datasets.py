@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from uzina.catalogue import access, rules
+from uzina.catalogue.actions.fragments import refresh
+from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.models import Dataset, Licence
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
@@ -86,6 +88,7 @@ def register_dataset(
             dataset.save()
     except IntegrityError as race:
         raise Invalid([_taken(slug)]) from race
+    retag(dataset)
     log(
         "dataset.registered",
         slug,
@@ -129,8 +132,10 @@ def publish(dataset: Dataset, *, by: Person | None, now: datetime) -> Dataset:
             dataset=dataset.slug,
         )
 
-    dataset.state, dataset.published_at = state, now
-    dataset.save(update_fields=["state", "published_at"])
+    dataset.state, dataset.published_at, dataset.changed_at = state, now, now
+    dataset.save(update_fields=["state", "published_at", "changed_at"])
+    refresh(dataset, now=now)
+    retag(dataset)
     log("dataset.published", dataset.slug, by=by, now=now)
     return dataset
 
@@ -153,7 +158,9 @@ def withdraw(dataset: Dataset, *, reason: str, by: Person | None, now: datetime)
         )
 
     dataset.state = rules.DATASET.after("withdraw", dataset.state)
-    dataset.save(update_fields=["state"])
+    dataset.changed_at = now
+    dataset.save(update_fields=["state", "changed_at"])
+    refresh(dataset, now=now)
     log("dataset.withdrawn", dataset.slug, by=by, now=now, reason=reason)
     return dataset
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from uzina.catalogue import access, queries, rules
+from uzina.catalogue.actions.tags import retag
+from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Staging, Upload, Version
 from uzina.catalogue.rules import File
@@ -44,7 +46,7 @@ def add_version(
     rows = rules.manifest(files)
     dataset = (
         Dataset.objects.select_for_update(of=("self",))
-        .select_related("holder", "project")
+        .select_related("holder", "project", "licence")
         .get(pk=dataset.pk)
     )
     if not access.may_add_to(by, dataset):
@@ -87,6 +89,8 @@ def add_version(
         created_at=now,
     )
     version.derived_from.set(derived_from)
+    refresh(dataset, now=now)
+    retag(dataset)
     log(
         "version.added",
         version.reference,

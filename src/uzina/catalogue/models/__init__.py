@@ -3,8 +3,19 @@
 from uzina.catalogue.models.datasets import (
     Dataset,
 )
+from uzina.catalogue.models.fragments import (
+    Fragment,
+)
 from uzina.catalogue.models.licences import (
     Licence,
+)
+from uzina.catalogue.models.tags import (
+    SearchEntry,
+)
+from uzina.catalogue.models.terms import (
+    AccessRequest,
+    Evidence,
+    Policy,
 )
 from uzina.catalogue.models.uploads import (
     Upload,
@@ -15,8 +26,13 @@ from uzina.catalogue.models.versions import (
 )
 
 __all__ = [
+    "AccessRequest",
     "Dataset",
+    "Evidence",
+    "Fragment",
     "Licence",
+    "Policy",
+    "SearchEntry",
     "Staging",
     "Upload",
     "Version",

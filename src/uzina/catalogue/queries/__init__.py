@@ -10,6 +10,14 @@ from uzina.catalogue.queries.licences import (
     licences,
     shipped_licences,
 )
+from uzina.catalogue.queries.search import (
+    holder_names,
+    search,
+    words_nobody_has,
+)
+from uzina.catalogue.queries.records import (
+    record_of,
+)
 from uzina.catalogue.queries.uploads import (
     has_blob,
 )
@@ -33,10 +41,13 @@ __all__ = [
     "dataset",
     "datasets_of",
     "has_blob",
+    "holder_names",
     "language_names",
     "licence",
     "licences",
+    "record_of",
     "same_content",
+    "search",
     "shipped_licences",
     "sources",
     "text",
@@ -44,4 +55,5 @@ __all__ = [
     "uses",
     "version",
     "versions_made_by",
+    "words_nobody_has",
 ]
