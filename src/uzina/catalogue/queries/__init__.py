@@ -18,6 +18,24 @@ from uzina.catalogue.queries.search import (
 from uzina.catalogue.queries.records import (
     record_of,
 )
+from uzina.catalogue.queries.terms import (
+    check_use,
+    deciders,
+    ending,
+    evidence_of,
+    failed_constraints,
+    failures,
+    grant_for,
+    of_closed_projects,
+    other_grants,
+    policy_of,
+    readable_versions,
+    request_of,
+    use_of,
+    uses_by_day,
+    waiting,
+    with_all,
+)
 from uzina.catalogue.queries.uploads import (
     has_blob,
 )
@@ -35,6 +53,22 @@ from uzina.catalogue.queries.versions import (
 )
 
 __all__ = [
+    "check_use",
+    "deciders",
+    "ending",
+    "evidence_of",
+    "failed_constraints",
+    "failures",
+    "grant_for",
+    "of_closed_projects",
+    "other_grants",
+    "policy_of",
+    "readable_versions",
+    "request_of",
+    "use_of",
+    "uses_by_day",
+    "waiting",
+    "with_all",
     "check_versions",
     "contents",
     "data_for",

@@ -1,0 +1,117 @@
+"""The record of a dataset, read."""
+
+from django.contrib.auth.models import AnonymousUser
+
+from uzina.catalogue import rules
+from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.rules import vocabularies
+from uzina.catalogue.rules.records import (
+    Agent,
+    FileRecord,
+    LicenceRecord,
+    Record,
+    VersionRecord,
+)
+from uzina.catalogue.rules.vocabularies import Term
+
+
+def record_of(dataset: Dataset) -> Record:
+    """Return what the dataset says of itself to the world. Cost: up to three queries.
+
+    The manifest is read for the newest version only: older ones are named, not listed.
+    """
+    main = (dataset.language_codes or ["en"])[0]
+    texts = {main: {"title": dataset.title, "description": dataset.description}}
+    texts |= {code: one for code, one in dataset.translations.items() if code != main}
+    versions = _versions(dataset)
+    is_open = dataset.access_right is rules.AccessRight.PUBLIC
+    return Record(
+        slug=dataset.slug,
+        title={code: one["title"] for code, one in texts.items() if one.get("title")},
+        description={
+            code: one["description"] for code, one in texts.items() if one.get("description")
+        },
+        languages=_terms("language", dataset.language_codes),
+        licence=LicenceRecord(
+            title_en=dataset.licence.title_en,
+            title_ro=dataset.licence.title_ro,
+            spdx=dataset.licence.spdx,
+            iri=dataset.licence.eu_uri,
+            url=dataset.licence.url,
+        ),
+        holder=Agent(
+            name=dataset.holder.name, url=dataset.holder.website, code=dataset.holder.code
+        ),
+        access_right=vocabularies.terms("access-right")[str(dataset.access_right).upper()],
+        is_open=is_open,
+        made_at=dataset.made_at,
+        changed_at=max([dataset.changed_at, *(one.created_at for one in versions[:1])]),
+        published_at=dataset.published_at or dataset.made_at,
+        versions=versions,
+        creators=tuple(Agent(name=one["name"], url=one.get("url", "")) for one in dataset.creators),
+        contact_name=dataset.contact_name,
+        contact_email=dataset.contact_email,
+        landing_url=dataset.landing_url,
+        identifier=dataset.identifier,
+        themes=_terms("data-theme", dataset.themes),
+        keywords=tuple(dataset.keywords),
+        frequency=next(iter(_terms("frequency", [dataset.frequency])), None),
+        places=_terms("country", dataset.places),
+        begins_on=dataset.begins_on,
+        ends_on=dataset.ends_on,
+        answers=dataset.answers,
+    )
+
+
+def _terms(table: str, codes: list[str]) -> tuple[Term, ...]:
+    """Return the terms of the codes, those that the table does not know left out."""
+    known = vocabularies.terms(table)
+    return tuple(known[code] for code in codes if code in known)
+
+
+def _versions(dataset: Dataset) -> tuple[VersionRecord, ...]:
+    found = []
+    rows = dataset.versions.defer("manifest", "facts").order_by("-number")
+    for at, row in enumerate(rows):
+        found.append(
+            VersionRecord(
+                number=row.number,
+                digest=row.digest,
+                bytes=row.bytes,
+                file_count=row.file_count,
+                note=row.note,
+                created_at=row.created_at,
+                made_by_job=row.made_by_job,
+                files=_files(row) if at == 0 else (),
+                sources=_sources(row) if at == 0 else (),
+            )
+        )
+    return tuple(found)
+
+
+def _files(version: Version) -> tuple[FileRecord, ...]:
+    kinds = vocabularies.file_types()
+    known = vocabularies.terms("file-type")
+    return tuple(
+        FileRecord(
+            path=one.path,
+            bytes=one.bytes,
+            sha256=one.sha256,
+            media_type=one.media_type,
+            file_type=known.get(kinds.get(one.media_type, "")),
+        )
+        for one in version.files
+    )
+
+
+def _sources(version: Version) -> tuple[str, ...]:
+    """Return the published data the version was made from."""
+    seen = (
+        version.derived_from.filter(
+            pk__in=Version.objects.visible_to(AnonymousUser()).values("pk"),
+            dataset__kind=rules.DatasetKind.DATA,
+        )
+        .select_related("dataset")
+        .order_by("dataset__slug", "number")
+    )
+    return tuple(one.reference for one in seen)
