@@ -1,6 +1,10 @@
 """Who may do what."""
 
-from uzina.catalogue.models import Dataset
+from datetime import datetime
+
+from django.contrib.auth.models import AnonymousUser
+
+from uzina.catalogue.models import AccessRequest, Dataset, Version
 from uzina.people import access as people
 from uzina.people import queries
 from uzina.people.models import Organisation, Person, Project
@@ -35,4 +39,65 @@ def may_upload(person: Person) -> bool:
         people.is_operator(person)
         or person.memberships.exists()
         or person.affiliations.filter(is_representative=True).exists()
+    )
+
+
+def may_read_bytes(
+    person: Person | AnonymousUser | None,
+    version: Version,
+    *,
+    project: Project | None = None,
+    now: datetime,
+) -> bool:
+    """Tell whether the person may read the version's bytes, in a job of the project if one is given.
+
+    Whoever serves bytes asks this: downloads, links, previews, staging. One query.
+    """
+    rows = Version.objects.filter(pk=version.pk)
+    return bool(rows.readable_by(person, project=project, now=now).exists())
+
+
+def may_see_sample(person: Person | AnonymousUser, version: Version, *, now: datetime) -> bool:
+    """Tell whether samples and statistics of the version may be shown: to who may read the bytes,
+    and to everybody where the holder's policy says so.
+    """
+    if may_read_bytes(person, version, now=now):
+        return True
+    policy = version.dataset.policies.order_by("-number").first()
+    is_shown = Version.objects.visible_to(person).filter(pk=version.pk).exists()
+    return policy is not None and policy.shows_sample and is_shown
+
+
+def may_decide_access(person: Person | None, dataset: Dataset) -> bool:
+    """Tell whether the person answers requests: the holder's representative, or the lead of the
+    project that made the data. None is the factory, where a policy answers by itself.
+    """
+    if person is None:
+        return True
+    leads = dataset.project is not None and people.is_lead(person, dataset.project)
+    return leads or queries.represents(person, dataset.holder)
+
+
+def may_revoke_access(person: Person | None, dataset: Dataset) -> bool:
+    """Tell whether the person may take a permission back: who gives it, or an operator, who can
+    close what they cannot open.
+    """
+    return may_decide_access(person, dataset) or people.is_operator(person)
+
+
+def may_speak_for(person: Person | None, request: AccessRequest) -> bool:
+    """Tell whether the person may withdraw the request or end its grant: who asked, or the lead."""
+    return (
+        person is None
+        or request.person_id == person.pk
+        or (request.project is not None and people.is_lead(person, request.project))
+    )
+
+
+def may_see_evidence(person: Person, dataset: Dataset) -> bool:
+    """Tell whether the person may see who used the data: who decides, operators and auditors."""
+    return (
+        may_decide_access(person, dataset)
+        or people.is_operator(person)
+        or people.is_auditor(person)
     )

@@ -9,8 +9,11 @@ from django.db.models import Q
 from uzina.catalogue import rules
 
 if TYPE_CHECKING:
-    from uzina.people.models import Person
+    from datetime import datetime
+
+    from uzina.people.models import Person, Project
 from uzina.catalogue.models.datasets import Dataset
+from uzina.catalogue.models.terms import AccessRequest
 
 
 class VersionQuerySet(models.QuerySet["Version"]):
@@ -21,9 +24,61 @@ class VersionQuerySet(models.QuerySet["Version"]):
         seen = Dataset.objects.visible_to(person).values("pk")
         return self.filter(Q(dataset__in=seen) | Q(opened_at__isnull=False))
 
+    def readable_by(
+        self,
+        person: "Person | AnonymousUser | None",
+        *,
+        project: "Project | None" = None,
+        now: "datetime",
+    ) -> "VersionQuerySet":
+        """Keep the versions whose bytes, samples and statistics may be read.
+
+        person   None is the factory itself: all, or with a project what that project may read
+        project  for whose job they are read; None: by the person alone, in any of their projects
+
+        Public data and models: whoever sees them. Restricted and non-public data: the holder's
+        representatives, the members of the project that made them, and the people of a project
+        whose grant runs. A grant is looked at here, with `now`: a worker that is late lets nobody
+        in. Operators and auditors read no more than others do: their role needs what is said of
+        the data, not the data.
+        """
+        shown = self if person is None else self.visible_to(person)
+        if person is None and project is None:
+            return shown
+        is_free = (
+            Q(dataset__kind=rules.DatasetKind.MODEL)
+            | Q(dataset__access_right=rules.AccessRight.PUBLIC)
+            | Q(opened_at__isnull=False)
+        )
+        if isinstance(person, AnonymousUser):
+            return shown.filter(is_free)
+        return shown.filter(is_free | _own(person, project) | _granted(person, project, now))
+
     def whole(self) -> "VersionQuerySet":
         """Bring the dataset and its licence along."""
         return self.select_related("dataset", "dataset__licence", "dataset__holder")
+
+
+def _own(person: "Person | None", project: "Project | None") -> Q:
+    """Return the filter of what is the person's, or the project's, without anybody's leave."""
+    if person is None:
+        return Q(dataset__project=project)
+    stands_for = person.affiliations.filter(is_representative=True).values("organisation")
+    mine = person.memberships.values("project")
+    if project is None:
+        return Q(dataset__holder__in=stands_for) | Q(dataset__project__in=mine)
+    own = Q(dataset__project=project) & Q(dataset__project__in=mine)
+    return own | (Q(dataset__holder=project.organisation_id) & Q(dataset__holder__in=stands_for))
+
+
+def _granted(person: "Person | None", project: "Project | None", now: "datetime") -> Q:
+    """Return the filter of what a running grant opens. Withdrawn data and closed projects: none."""
+    grants = AccessRequest.objects.running(now).exclude(project__state="closed")
+    if project is not None:
+        grants = grants.filter(project=project)
+    if person is not None:
+        grants = grants.filter(project__in=person.memberships.values("project"))
+    return Q(dataset__in=grants.values("dataset")) & Q(dataset__state=rules.DatasetState.PUBLISHED)
 
 
 class Version(models.Model):
