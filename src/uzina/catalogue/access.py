@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
 
-from uzina.catalogue.models import AccessRequest, Dataset, Version
+from uzina.catalogue.models import AccessRequest, Dataset, Space, Version
 from uzina.people import access as people
 from uzina.people import queries
 from uzina.people.models import Organisation, Person, Project
@@ -100,4 +100,23 @@ def may_see_evidence(person: Person, dataset: Dataset) -> bool:
         may_decide_access(person, dataset)
         or people.is_operator(person)
         or people.is_auditor(person)
+    )
+
+
+def may_read_space(person: Person | None, space: Space) -> bool:
+    """Tell whether the person may read the files of a space: members, and operators."""
+    return people.is_operator(person) or (
+        person is not None and people.is_member(person, space.project)
+    )
+
+
+def may_write_space(person: Person | None, space: Space) -> bool:
+    """Tell whether the person may put, move and trash files: members. None is the factory itself."""
+    return person is None or people.is_member(person, space.project)
+
+
+def may_manage_space(person: Person | None, space: Space) -> bool:
+    """Tell whether the person may trash a whole space, or take it back: the lead, and operators."""
+    return people.is_operator(person) or (
+        person is not None and people.is_lead(person, space.project)
     )

@@ -5,6 +5,11 @@ from datetime import datetime
 from uzina.catalogue import actions
 
 
+def watch_access(*, now: datetime) -> None:
+    """End permissions whose time is over; remind of requests that wait; warn of what ends."""
+    actions.watch_access(now=now)
+
+
 def sweep(*, now: datetime) -> None:
     """Remove what uploads that died left behind."""
     actions.sweep()

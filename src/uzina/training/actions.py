@@ -120,6 +120,7 @@ def start_run(
         memory_mb=memory_mb,
         time_limit_s=time_limit_s,
         by=by,
+        now=now,
     )
 
     job = compute.submit(project, spec=plan.spec, by=by, now=now, key=f"run:{key}"[:255])

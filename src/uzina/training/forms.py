@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.utils.timezone import now
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from uzina.catalogue import queries as catalogue
@@ -128,7 +129,7 @@ def _data(person: Person, name: str) -> list[tuple[str, str]]:
     """Return the data versions the person may read that fit an input of that name, newest first."""
     return [
         (one.reference, f"{one.dataset.title} ({one.reference})")
-        for one in catalogue.data_for(person, most=MOST_CHOICES)
+        for one in catalogue.data_for(person, most=MOST_CHOICES, now=now())
         if _fits(one, name)
     ]
 

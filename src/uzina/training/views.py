@@ -102,7 +102,7 @@ def _price_or_start(request: SignedIn, form: forms.RunForm) -> HttpResponse | No
     }
     try:
         if "confirm" not in request.POST:
-            plan = plans.plan(project, **facts)
+            plan = plans.plan(project, **facts, now=now())
             price = compute.price(project, spec=plan.spec, by=request.user, now=now())
             return _check_page(request, form, plan, price, project)
         key = f"{request.user.code}:page:{request.POST.get('confirm', '')[:64]}"

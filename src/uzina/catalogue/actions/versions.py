@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from uzina.catalogue import access, queries, rules
-from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.actions.fragments import refresh
+from uzina.catalogue.actions.tags import retag
+from uzina.catalogue.actions.terms import note_use
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Staging, Upload, Version
 from uzina.catalogue.rules import File
@@ -17,7 +18,7 @@ from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
 from uzina.core.log import log
 from uzina.core.text import _
-from uzina.people.models import Person
+from uzina.people.models import Person, Project
 
 PIECE = 1 << 20
 
@@ -216,10 +217,17 @@ def close_version(version: Version, *, by: Person | None, now: datetime) -> Vers
 
 
 def stage(
-    version: Version, *, to: Path, by: Person | None, now: datetime, subject: str = ""
+    version: Version,
+    *,
+    to: Path,
+    by: Person | None,
+    project: Project | None,
+    now: datetime,
+    subject: str = "",
 ) -> int:
     """Lay the files of a version into a folder, read-only; return the bytes. Again is harmless.
 
+    project  for whose job: what it may use is asked again here
     subject  code of the job it is for, noted as a use of the data
 
     Copies, never links: a job that runs as the factory's own user could write through a link
@@ -227,7 +235,9 @@ def stage(
 
     Raises what queries.usable_version raises, StoreRefused blob.stage.disk_full, StoreDown.
     """
-    version = queries.usable_version(by, version.dataset.slug, version.number)
+    version = queries.usable_version(
+        by, version.dataset.slug, version.number, project=project, now=now
+    )
     kept = store()
     for file in version.files:
         target = to / file.path
@@ -235,14 +245,20 @@ def stage(
             target.parent.mkdir(parents=True, exist_ok=True)
             kept.copy_to(file.sha256, target)
     if subject:
-        _note_staging(version, subject=subject, by=by, now=now)
+        _note_staging(version, subject=subject, by=by, project=project, now=now)
     return version.bytes
 
 
 @action
-def _note_staging(version: Version, *, subject: str, by: Person | None, now: datetime) -> None:
+def _note_staging(
+    version: Version, *, subject: str, by: Person | None, project: Project | None, now: datetime
+) -> None:
+    row = note_use(
+        version, kind=rules.UseKind.JOB, person=by, project=project, subject=subject, now=now
+    )
+    grant = row.request.code if row is not None and row.request is not None else ""
     _row, is_new = Staging.objects.get_or_create(
         version=version, subject=subject, defaults={"at": now}
     )
     if is_new:
-        log("version.staged", version.reference, by=by, now=now, job=subject)
+        log("version.staged", version.reference, by=by, now=now, job=subject, grant=grant)

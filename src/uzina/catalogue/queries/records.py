@@ -4,6 +4,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from uzina.catalogue import rules
 from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.queries.terms import policy_of
 from uzina.catalogue.rules import vocabularies
 from uzina.catalogue.rules.records import (
     Agent,
@@ -16,7 +17,7 @@ from uzina.catalogue.rules.vocabularies import Term
 
 
 def record_of(dataset: Dataset) -> Record:
-    """Return what the dataset says of itself to the world. Cost: up to three queries.
+    """Return what the dataset says of itself to the world. Cost: up to four queries.
 
     The manifest is read for the newest version only: older ones are named, not listed.
     """
@@ -24,6 +25,7 @@ def record_of(dataset: Dataset) -> Record:
     texts = {main: {"title": dataset.title, "description": dataset.description}}
     texts |= {code: one for code, one in dataset.translations.items() if code != main}
     versions = _versions(dataset)
+    policy = policy_of(dataset)
     is_open = dataset.access_right is rules.AccessRight.PUBLIC
     return Record(
         slug=dataset.slug,
@@ -60,6 +62,7 @@ def record_of(dataset: Dataset) -> Record:
         begins_on=dataset.begins_on,
         ends_on=dataset.ends_on,
         answers=dataset.answers,
+        policy=policy.offer if policy is not None else None,
     )
 
 

@@ -35,9 +35,7 @@ def readable_versions(
     return found
 
 
-def use_of(
-    organisation: "Organisation", *, purpose: str, place: str, now: datetime
-) -> odrl.Use:
+def use_of(organisation: "Organisation", *, purpose: str, place: str, now: datetime) -> odrl.Use:
     """Return the use an organisation has in mind, as a policy looks at it."""
     return odrl.Use(
         purpose=purpose,
@@ -86,10 +84,10 @@ def grant_for(dataset: Dataset, project: "Project", *, now: datetime) -> AccessR
 
 
 def check_use(
-    version: Version, *, person: "Person | None", project: "Project", now: datetime
+    version: Version, *, person: "Person | None", project: "Project | None", now: datetime
 ) -> AccessRequest | None:
     """Return the grant under which a job of the project may read the version; None where it needs
-    none: public data, models, the project's own.
+    none: public data, models, the project's own. Without a project, in no project's name.
 
     Raises Refused version.use.no_access, version.use.policy.
     """
@@ -103,10 +101,12 @@ def check_use(
                 "runs. Ask for access at {address}."
             ),
             reference=version.reference,
-            project=project.code,
+            project=project.code if project is not None else "-",
             address=f"{settings.UZINA.site.url}/datasets/{dataset.slug}/access/",
         )
-    grant = None if _needs_no_grant(version) else grant_for(dataset, project, now=now)
+    if project is None or _needs_no_grant(version):
+        return None
+    grant = grant_for(dataset, project, now=now)
     if grant is not None and grant.policy is not None:
         use = use_of(
             grant.project.organisation,
@@ -210,3 +210,27 @@ def uses_by_day(request: AccessRequest) -> Sequence[dict[str, object]]:
         .annotate(uses=Count("pk"))
         .order_by("on")
     )
+
+
+def grant_in_use(
+    dataset: Dataset,
+    *,
+    person: "Person | None",
+    project: "Project | None",
+    now: datetime,
+) -> AccessRequest | None:
+    """Return the grant under which a person, or a project, reads a dataset now; None where what
+    they read is their own.
+    """
+    rows = AccessRequest.objects.running(now).filter(dataset=dataset)
+    if project is not None:
+        rows = rows.filter(project=project)
+    elif person is not None:
+        rows = rows.filter(project__in=person.memberships.values("project"))
+    found: AccessRequest | None = rows.order_by("-until").first()
+    return found
+
+
+def has_personal_data(dataset: Dataset) -> bool:
+    """Tell whether the steward said that the data speak of people."""
+    return dataset.answers.get("personal_data") in {"yes", "special", "pseudonymised"}

@@ -1,6 +1,7 @@
 """Versions, what they hold and where they came from."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
@@ -9,11 +10,12 @@ from django.db.models import QuerySet
 from uzina.catalogue import rules
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.queries.terms import check_use
 from uzina.core.errors import Refused
 from uzina.core.text import _
 
 if TYPE_CHECKING:
-    from uzina.people.models import Person
+    from uzina.people.models import Person, Project
 
 
 def version(slug: str, number: int) -> Version:
@@ -26,11 +28,21 @@ def version(slug: str, number: int) -> Version:
     return found
 
 
-def usable_version(person: "Person | None", slug: str, number: int) -> Version:
-    """Return a version the person may put into a job; None is the factory itself.
+def usable_version(
+    person: "Person | None",
+    slug: str,
+    number: int,
+    *,
+    project: "Project | None",
+    now: datetime,
+) -> Version:
+    """Return a version the person may put into a job of the project; None is the factory itself.
 
-    A withdrawn dataset takes no new uses.
-    Raises Refused version.find.unknown for what is not there or may not be seen, version.use.withdrawn.
+    A withdrawn dataset takes no new uses, and restricted data only those its holder permitted.
+    Asked when a job is submitted and again when its inputs are laid out.
+
+    Raises Refused version.find.unknown for what is not there or may not be seen,
+    version.use.withdrawn, version.use.no_access, version.use.policy.
     """
     found = version(slug, number)
     if person is not None and not Version.objects.visible_to(person).filter(pk=found.pk).exists():
@@ -41,6 +53,7 @@ def usable_version(person: "Person | None", slug: str, number: int) -> Version:
             _("{reference} was withdrawn by its holder and cannot be used in new jobs."),
             reference=found.reference,
         )
+    check_use(found, person=person, project=project, now=now)
     return found
 
 
@@ -86,10 +99,10 @@ def uses(dataset: Dataset, *, seen_by: "Person | AnonymousUser") -> QuerySet[Ver
     return found
 
 
-def data_for(person: "Person", *, most: int) -> QuerySet[Version]:
+def data_for(person: "Person", *, most: int, now: datetime) -> QuerySet[Version]:
     """Return the newest data versions a person may read, of datasets that take new uses."""
     found: QuerySet[Version] = (
-        Version.objects.visible_to(person)
+        Version.objects.readable_by(person, now=now)
         .filter(dataset__kind=rules.DatasetKind.DATA)
         .exclude(dataset__state=rules.DatasetState.WITHDRAWN)
         .select_related("dataset")

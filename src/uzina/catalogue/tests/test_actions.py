@@ -313,7 +313,7 @@ def test_withdrawn_data_takes_no_new_use_but_keeps_its_versions(dataset, version
         actions.withdraw(dataset, reason=" ", by=ana, now=NOW)
     actions.withdraw(dataset, reason="The holder asked.", by=ana, now=NOW)
     with pytest.raises(Refused) as staged:
-        actions.stage(queries.version("ro-corpus", 1), to=tmp_path, by=ana, now=NOW)
+        actions.stage(queries.version("ro-corpus", 1), to=tmp_path, by=ana, project=None, now=NOW)
     with pytest.raises(Refused) as added:
         actions.add_version(dataset, files=version.manifest, note="", by=ana, now=NOW)
     assert (staged.value.code, added.value.code) == ("version.use.withdrawn", "version.add.not_now")
@@ -322,7 +322,7 @@ def test_withdrawn_data_takes_no_new_use_but_keeps_its_versions(dataset, version
 
 def test_staging_lays_the_files_out_read_only_and_notes_the_use(version, ana, tmp_path):
     for _ in range(2):
-        count = actions.stage(version, to=tmp_path / "in", by=ana, now=NOW, subject="JOB-7Q3K2M")
+        count = actions.stage(version, to=tmp_path / "in", by=ana, project=None, now=NOW, subject="JOB-7Q3K2M")
     text = tmp_path / "in" / "ro" / "a.txt"
     assert count == version.bytes
     assert text.read_bytes().startswith(b"Bun")
@@ -334,7 +334,7 @@ def test_staging_lays_the_files_out_read_only_and_notes_the_use(version, ana, tm
 def test_a_half_staged_file_is_laid_anew(version, ana, tmp_path):
     (tmp_path / "ro").mkdir()
     (tmp_path / "ro" / "a.txt").write_bytes(b"half")
-    actions.stage(version, to=tmp_path, by=ana, now=NOW)
+    actions.stage(version, to=tmp_path, by=ana, project=None, now=NOW)
     assert len((tmp_path / "ro" / "a.txt").read_bytes()) == 110
 
 
@@ -342,7 +342,7 @@ def test_a_stranger_cannot_stage_a_draft_and_is_not_told_that_it_exists(
     version, stranger, tmp_path
 ):
     with pytest.raises(Refused) as refused:
-        actions.stage(version, to=tmp_path / "in", by=stranger, now=NOW)
+        actions.stage(version, to=tmp_path / "in", by=stranger, project=None, now=NOW)
     assert refused.value.code == "version.find.unknown"
     assert not (tmp_path / "in").exists()
 
@@ -368,9 +368,9 @@ def test_the_bundle_of_a_model_is_never_public_as_data(register, ana, send, stra
 
 def test_unknown_and_hidden_versions_are_refused_alike(version, stranger):
     with pytest.raises(Refused) as unknown:
-        queries.usable_version(stranger, "nothing", 1)
+        queries.usable_version(stranger, "nothing", 1, project=None, now=NOW)
     with pytest.raises(Refused) as hidden:
-        queries.usable_version(stranger, "ro-corpus", 1)
+        queries.usable_version(stranger, "ro-corpus", 1, project=None, now=NOW)
     assert unknown.value.code == hidden.value.code == "version.find.unknown"
 
 

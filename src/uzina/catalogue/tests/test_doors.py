@@ -354,7 +354,7 @@ def test_a_dataset_page_names_what_was_made_of_it_and_by_which_job(
         derived_from=[version],
         facts={"tokens": 123},
     )
-    actions.stage(version, to=tmp_path / "in", by=ana, now=NOW, subject="JOB-7Q3K2M")
+    actions.stage(version, to=tmp_path / "in", by=ana, project=None, now=NOW, subject="JOB-7Q3K2M")
     source = page(ana).get("/datasets/ro-corpus/").content.decode()
     assert "/datasets/ro-tokens/" in source
     assert "/jobs/JOB-7Q3K2M/" in source

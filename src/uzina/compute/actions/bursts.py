@@ -62,7 +62,7 @@ def _create(
     check_active(project)
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for dataset, version in {(i.dataset, i.version) for s in wanted.values() for i in s.inputs}:
-        catalogue.usable_version(by, dataset, version)
+        catalogue.usable_version(by, dataset, version, project=project, now=now)
     codes = {key: new_code("JOB") for key in wanted}
     tariffs = {
         name: queries.tariff(name, now=now) for name in {s.partition for s in wanted.values()}

@@ -67,7 +67,7 @@ def submit(
     waits_for = _predecessors(project, spec)
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for one in spec.inputs:
-        catalogue.usable_version(by, one.dataset, one.version)
+        catalogue.usable_version(by, one.dataset, one.version, project=project, now=now)
     amount = rules.hold_amount(spec, queries.tariff(spec.partition, now=now))
     allocation = queries.open_allocation(project, amount=amount, now=now)
 

@@ -29,7 +29,7 @@ def preflight(project: Project, *, spec: JobSpec, by: Person | None, now: dateti
     return [
         *_fit(spec),
         _balance(project, spec, by=by, now=now),
-        *_inputs(spec, by=by),
+        *_inputs(project, spec, by=by, now=now),
         *_predecessors(project, spec),
         *checks.check_environment(spec),
         *_maintenance(spec, now),
@@ -78,10 +78,12 @@ def _balance(project: Project, spec: JobSpec, *, by: Person | None, now: datetim
     return Check("balance.ok", OK, checks.BALANCE, facts)
 
 
-def _inputs(spec: JobSpec, *, by: Person | None) -> Iterator[Check]:
+def _inputs(
+    project: Project, spec: JobSpec, *, by: Person | None, now: datetime
+) -> Iterator[Check]:
     try:
         for one in spec.inputs:
-            catalogue.usable_version(by, one.dataset, one.version)
+            catalogue.usable_version(by, one.dataset, one.version, project=project, now=now)
     except Refused as refused:
         yield _refusal(refused)
         return

@@ -195,8 +195,17 @@ def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
 
 def _stage(job: Job, spec: JobSpec, *, to: Path, now: datetime) -> None:
     for one in spec.inputs:
-        version = catalogue_queries.usable_version(job.submitted_by, one.dataset, one.version)
-        catalogue.stage(version, to=to / one.at, by=job.submitted_by, now=now, subject=job.code)
+        version = catalogue_queries.usable_version(
+            job.submitted_by, one.dataset, one.version, project=job.project, now=now
+        )
+        catalogue.stage(
+            version,
+            to=to / one.at,
+            by=job.submitted_by,
+            project=job.project,
+            now=now,
+            subject=job.code,
+        )
 
 
 def hand_cancel(*, job: str, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from uzina.catalogue import queries as catalogue
@@ -41,6 +42,7 @@ def plan(
     memory_mb: int,
     time_limit_s: int,
     by: Person | None,
+    now: datetime,
 ) -> Plan:
     """Return what start_run would start with the same facts.
 
@@ -49,7 +51,7 @@ def plan(
     chosen, problems = rules.settings(recipe.schema, params)
     places, wrong = rules.place_inputs(recipe.schema, inputs, model)
     problems += wrong
-    versions = {place.at: _input(place, by, problems) for place in places}
+    versions = {place.at: _input(place, project, by, now, problems) for place in places}
     base = _base(model, by, problems) if "model" in versions else None
     name = name or queries.default_name(project, recipe, [one.dataset for one in places])
     problems += _name_problems(project, recipe.output, name)
@@ -62,11 +64,19 @@ def plan(
     return Plan(name, chosen, data, base, spec)
 
 
-def _input(place: rules.Wanted, by: Person | None, problems: list[Problem]) -> Version | None:
+def _input(
+    place: rules.Wanted,
+    project: Project,
+    by: Person | None,
+    now: datetime,
+    problems: list[Problem],
+) -> Version | None:
     """Return the version an input names; a problem where it may not be used or does not fit."""
     field = "model" if place.at == "model" else "inputs"
     try:
-        version = catalogue.usable_version(by, place.dataset, place.version)
+        version = catalogue.usable_version(
+            by, place.dataset, place.version, project=project, now=now
+        )
     except Refused as refused:
         problems.append(Problem(field, refused.code, refused.message, refused.facts))
         return None

@@ -346,10 +346,10 @@ def test_a_finished_run_is_not_resumed(prepared, ana):
 
 def test_the_lead_releases_and_everybody_may_read_and_build_on_it(model_version, ana, stranger):
     with pytest.raises(Refused):
-        catalogue.usable_version(stranger, "ro-mini", 1)
+        catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW)
     actions.release(model_version, by=ana, now=NOW)
     assert ModelVersion.objects.visible_to(stranger).count() == 1
-    assert catalogue.usable_version(stranger, "ro-mini", 1).digest == model_version.digest
+    assert catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW).digest == model_version.digest
     with pytest.raises(Refused) as refused:
         actions.release(model_version, by=ana, now=NOW)
     assert refused.value.code == "model.release.not_now"
@@ -361,7 +361,7 @@ def test_a_retired_version_is_out_of_sight_again(model_version, ana, stranger):
     assert not ModelVersion.objects.visible_to(stranger).exists()
     assert ModelVersion.objects.visible_to(ana).exists()
     with pytest.raises(Refused):
-        catalogue.usable_version(stranger, "ro-mini", 1)
+        catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW)
 
 
 @pytest.mark.parametrize("verb", ["release", "retire"])
