@@ -5,6 +5,12 @@ from uzina.catalogue.queries.datasets import (
     datasets_of,
     language_names,
 )
+from uzina.catalogue.queries.feeds import (
+    catalog_dump,
+    catalog_ntriples,
+    catalog_page,
+    fragment,
+)
 from uzina.catalogue.queries.licences import (
     licence,
     licences,
@@ -16,6 +22,7 @@ from uzina.catalogue.queries.records import (
 from uzina.catalogue.queries.search import (
     holder_names,
     search,
+    stagings_of,
     words_nobody_has,
 )
 from uzina.catalogue.queries.terms import (
@@ -55,6 +62,9 @@ from uzina.catalogue.queries.versions import (
 )
 
 __all__ = [
+    "catalog_dump",
+    "catalog_ntriples",
+    "catalog_page",
     "check_use",
     "check_versions",
     "contents",
@@ -66,6 +76,7 @@ __all__ = [
     "evidence_of",
     "failed_constraints",
     "failures",
+    "fragment",
     "grant_for",
     "grant_in_use",
     "has_blob",
@@ -84,6 +95,7 @@ __all__ = [
     "search",
     "shipped_licences",
     "sources",
+    "stagings_of",
     "text",
     "usable_version",
     "use_of",

@@ -1,0 +1,120 @@
+"""What other portals harvest, read page by page."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Max, Q
+
+from uzina.catalogue.models import Fragment
+from uzina.catalogue.rules import feeds
+from uzina.catalogue.rules.feeds import PAGE, Member, Wish
+from uzina.catalogue.rules.rdf import placed
+
+BATCH = 100
+"""Fragments held in memory at once."""
+
+
+@dataclass(frozen=True)
+class CatalogPage:
+    """One page of the catalogue, without the datasets' own triples.
+
+    total       datasets to be had on all pages
+    pages       how many pages there are
+    next_after  the place of the last member, 0 when nothing comes after it
+    changed_at  when anything in the catalogue last changed, None while it is empty
+    """
+
+    wish: Wish
+    members: tuple[Member, ...]
+    total: int
+    pages: int
+    next_after: int
+    changed_at: datetime | None
+
+    @property
+    def digest(self) -> str:
+        """What tells this page from an earlier state of it."""
+        state = (
+            self.total,
+            self.next_after,
+            self.changed_at,
+            [(one.place, one.digest, one.gone_at) for one in self.members],
+        )
+        return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
+def catalog_page(wish: Wish) -> CatalogPage:
+    """Return one page of the catalogue in the order in which datasets were first published.
+
+    Who follows `next_after` sees each dataset once, whatever is published or withdrawn meanwhile:
+    places never move, and what is new comes last. Cost: two queries.
+    """
+    rows = Fragment.objects.all()
+    if wish.since is not None:
+        rows = rows.filter(changed_at__gte=wish.since)
+    figures = rows.aggregate(
+        slots=Count("pk"), total=Count("pk", filter=Q(gone_at=None)), changed_at=Max("changed_at")
+    )
+    if wish.after is None:
+        first = (wish.page - 1) * PAGE
+        chosen = rows.order_by("pk")[first : first + PAGE + 1]
+    else:
+        chosen = rows.filter(pk__gt=wish.after).order_by("pk")[: PAGE + 1]
+    found = [
+        Member(*one)
+        for one in chosen.values_list("dataset__slug", "pk", "digest", "changed_at", "gone_at")
+    ]
+    shown = found[:PAGE]
+    return CatalogPage(
+        wish=wish,
+        members=tuple(one for one in shown if one.gone_at is None or wish.since is not None),
+        total=figures["total"],
+        pages=-(-figures["slots"] // PAGE),
+        next_after=shown[-1].place if len(found) > PAGE else 0,
+        changed_at=figures["changed_at"],
+    )
+
+
+def catalog_ntriples(page: CatalogPage, *, name: str, ending: str, base: str) -> str:
+    """Return a page with its datasets as N-Triples. Cost: one query.
+
+    name    of the factory
+    ending  of the address it is asked at, for the links to its neighbours
+    base    the portal's public address
+    """
+    alive = [one.place for one in page.members if one.gone_at is None]
+    fragments = Fragment.objects.filter(pk__in=alive).values_list("ntriples", flat=True)
+    parts = [
+        feeds.catalog_ntriples(name, page.members, changed_at=page.changed_at),
+        feeds.paging_ntriples(
+            ending, page.wish, total=page.total, pages=page.pages, next_after=page.next_after
+        ),
+        *fragments,
+    ]
+    return placed("".join(parts), base)
+
+
+def catalog_dump(*, name: str, base: str) -> Iterator[str]:
+    """Return the whole catalogue as N-Triples, in pieces. One query and little memory a piece."""
+    yield placed(feeds.catalog_ntriples(name, ()), base)
+    after = 0
+    while True:
+        rows = list(
+            Fragment.objects.live()
+            .filter(pk__gt=after)
+            .order_by("pk")
+            .values_list("pk", "dataset__slug", "ntriples")[:BATCH]
+        )
+        for _place, slug, ntriples in rows:
+            yield placed(f"{feeds.member_ntriples(slug)}{ntriples}", base)
+        if len(rows) < BATCH:
+            return
+        after = rows[-1][0]
+
+
+def fragment(slug: str) -> Fragment | None:
+    """Return what is harvested of a dataset, or its tombstone; None when neither is there."""
+    found: Fragment | None = Fragment.objects.filter(dataset__slug=slug).first()
+    return found
