@@ -20,6 +20,7 @@ from uzina.catalogue.actions.tags import (
 )
 from uzina.catalogue.actions.terms import (
     ask_access,
+    begin_read,
     end_access,
     end_if_over,
     grant_access,
@@ -50,6 +51,7 @@ __all__ = [
     "add_version",
     "add_version_from_folder",
     "ask_access",
+    "begin_read",
     "close_version",
     "end_access",
     "end_if_over",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 
 from uzina.catalogue import access, queries, rules
@@ -442,6 +444,31 @@ def note_use(
             job=subject,
         )
     return row
+
+
+def begin_read(
+    version: Version,
+    *,
+    by: Person | AnonymousUser,
+    now: datetime,
+    kind: rules.UseKind = rules.UseKind.DOWNLOAD,
+) -> None:
+    """Let somebody read bytes of the version, and note it where the data is restricted.
+
+    Every door that serves bytes, samples, or a link to them calls it first. For public data it
+    writes nothing.
+
+    Raises NotAllowed version.read.no_access.
+    """
+    if not access.may_read_bytes(by, version, now=now):
+        raise NotAllowed(
+            "version.read.no_access",
+            _("The files of {reference} are for those its holder lets in. Ask at {address}."),
+            reference=version.reference,
+            address=f"{settings.UZINA.site.url}/datasets/{version.dataset.slug}/access/",
+        )
+    if isinstance(by, Person):
+        note_use(version, kind=kind, person=by, project=None, subject="", now=now)
 
 
 def _facts(request: AccessRequest) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from uzina.catalogue import actions, queries, rules
+from uzina.catalogue import access, actions, queries, rules
 from uzina.catalogue.api.shared import Number, Slug, visible_dataset, visible_version
 from uzina.catalogue.models import Version
 from uzina.core.attachments import attachment
@@ -59,6 +59,11 @@ class VersionOut(VersionSummary):
     derived_from: list[str]
 
     @staticmethod
+    def resolve_facts(row: Version, context: dict[str, Any]) -> dict[str, Any]:
+        is_shown = access.may_see_sample(context["request"].user, row, now=now())
+        return row.facts if is_shown else {}
+
+    @staticmethod
     def resolve_derived_from(row: Version, context: dict[str, Any]) -> list[str]:
         seen = queries.sources(row, seen_by=context["request"].user)
         return [one.reference for one in seen]
@@ -92,6 +97,7 @@ def download_file(
     file = version.file(path)
     if file is None:
         raise Http404
+    actions.begin_read(version, by=request.user, now=now())
     return attachment(
         request,
         path=file.path,
