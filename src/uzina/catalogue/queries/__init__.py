@@ -10,6 +10,9 @@ from uzina.catalogue.queries.feeds import (
     catalog_ntriples,
     catalog_page,
     fragment,
+    sitemap_parts,
+    sitemap_rows,
+    state_of,
 )
 from uzina.catalogue.queries.licences import (
     licence,
@@ -94,8 +97,11 @@ __all__ = [
     "same_content",
     "search",
     "shipped_licences",
+    "sitemap_parts",
+    "sitemap_rows",
     "sources",
     "stagings_of",
+    "state_of",
     "text",
     "usable_version",
     "use_of",

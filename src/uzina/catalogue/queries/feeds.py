@@ -15,6 +15,9 @@ from uzina.catalogue.rules.rdf import placed
 BATCH = 100
 """Fragments held in memory at once."""
 
+SITEMAP_URLS = 50_000
+"""Addresses in one file: the most that the protocol of sitemaps.org takes."""
+
 
 @dataclass(frozen=True)
 class CatalogPage:
@@ -118,3 +121,27 @@ def fragment(slug: str) -> Fragment | None:
     """Return what is harvested of a dataset, or its tombstone; None when neither is there."""
     found: Fragment | None = Fragment.objects.filter(dataset__slug=slug).first()
     return found
+
+
+def state_of(*facts: str) -> str:
+    """Return what tells one answer from another: a digest of what it is made of."""
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def sitemap_parts() -> int:
+    """Return how many files the map of the site needs, one at least."""
+    return max(1, -(-Fragment.objects.count() // SITEMAP_URLS))
+
+
+def sitemap_rows(part: int) -> list[tuple[str, datetime]]:
+    """Return slug and last change of the data in one part of the map, counted from 1.
+
+    Parts are cut by place, and places of withdrawn data are left empty, so that a part stays one.
+    """
+    first = (part - 1) * SITEMAP_URLS
+    rows = Fragment.objects.order_by("pk").values_list("dataset__slug", "changed_at", "gone_at")
+    return [
+        (slug, changed_at)
+        for slug, changed_at, gone_at in rows[first : first + SITEMAP_URLS].iterator()
+        if gone_at is None
+    ]
