@@ -16,6 +16,12 @@ from uzina.catalogue.rules.datasets import (
     parse_reference,
     slug_problem,
 )
+from uzina.catalogue.rules.samples import (
+    SAMPLE_BYTES,
+    Sample,
+    sample,
+    sampled_path,
+)
 from uzina.catalogue.rules.search import (
     FACETS,
     SORTS,
@@ -29,6 +35,13 @@ from uzina.catalogue.rules.search import (
     tally,
     texts_of,
     wanted,
+)
+from uzina.catalogue.rules.stewardship import (
+    inherited,
+    is_answered,
+    public_answers,
+    questions,
+    unanswered,
 )
 from uzina.catalogue.rules.terms import (
     ACCESS,
@@ -51,6 +64,15 @@ from uzina.catalogue.rules.terms import (
 from uzina.catalogue.rules.texts import (
     folded,
     text_problems,
+)
+from uzina.catalogue.rules.uploads import (
+    UPLOAD,
+    Checksum,
+    UploadState,
+    check_part_number,
+    parse_checksum,
+    part_bytes,
+    upload_problems,
 )
 from uzina.catalogue.rules.versions import (
     LARGEST_FILE,
@@ -96,22 +118,28 @@ __all__ = [
     "PURPOSES",
     "REFERENCE",
     "REMIND_AFTER_DAYS",
+    "SAMPLE_BYTES",
     "SHA256",
     "SLUG",
     "SORTS",
+    "UPLOAD",
     "WARN_BEFORE",
     "AccessRight",
     "AccessState",
+    "Checksum",
     "DatasetKind",
     "DatasetState",
     "File",
     "Purpose",
+    "Sample",
     "SizeClass",
     "Term",
+    "UploadState",
     "UseKind",
     "Wanted",
     "broader",
     "canonical",
+    "check_part_number",
     "check_slug",
     "code_of",
     "description_problems",
@@ -120,13 +148,21 @@ __all__ = [
     "file_types",
     "folded",
     "index_of",
+    "inherited",
+    "is_answered",
     "is_running",
     "manifest",
     "media_type",
     "page_start",
+    "parse_checksum",
     "parse_reference",
+    "part_bytes",
     "path_problem",
+    "public_answers",
+    "questions",
     "request_problems",
+    "sample",
+    "sampled_path",
     "size_class",
     "slug_problem",
     "tags_of",
@@ -134,6 +170,8 @@ __all__ = [
     "terms",
     "text_problems",
     "texts_of",
+    "unanswered",
     "until_problems",
+    "upload_problems",
     "wanted",
 ]
