@@ -77,7 +77,44 @@ class DatabaseConfig:
 class StoreConfig:
     """Where files of datasets and models lie."""
 
+    kind: Literal["folder", "s3"] = doc(
+        "folder: files of this machine; s3: a bucket of any S3.", "folder"
+    )
     folder: Path = doc("Folder of the content-addressed store.", Path("var/store"))
+    endpoint: str = doc("Address of the S3, where kind is s3.", "")
+    public_endpoint: str = doc(
+        "Where people reach the S3, if that is another address. Links for them lead there.", ""
+    )
+    bucket: str = doc("Its bucket, which must exist and belong to the factory alone.", "")
+    region: str = doc("Its region, as signatures name it.", "us-east-1")
+    access_key: str = doc("Who signs in to the S3.", "", secret=True)
+    secret_key: str = doc("And with which secret.", "", secret=True)
+    is_path_style: bool = doc(
+        "The bucket is a part of the path, as most S3 other than Amazon's want it; false: of the "
+        "host.",
+        True,
+    )
+
+
+@dataclass(frozen=True)
+class SpacesConfig:
+    """Storage of projects: how much, how long, and what happens afterwards."""
+
+    default_gb: int = doc("Storage of a project whose award names none, GB.", 100)
+    scratch_percent: int = doc("Share of a project's storage that is scratch.", 40)
+    project_percent: int = doc("Share that is the project space.", 40)
+    dataset_percent: int = doc("Share that is the dataset space. Together at most 100.", 20)
+    mb_per_file: int = doc("One file for so many MB of storage; small files cost most.", 1)
+    least_files: int = doc("Files that even the smallest space takes.", 10_000)
+    scratch_days: int = doc("Days after its last use that a file in scratch goes to the trash.", 60)
+    grace_days: int = doc(
+        "Days after a project's end that its spaces go to the trash, where no award says it.", 30
+    )
+    trash_days: int = doc("Days in the trash, from which all can be taken out again.", 14)
+    respite_days: int = doc(
+        "Days a lead gets, once, who takes an ended space out of the trash.", 14
+    )
+    upload_hours: int = doc("Hours after which room set aside for an upload is free again.", 48)
 
 
 @dataclass(frozen=True)
@@ -236,6 +273,7 @@ class Config:
     folders: FoldersConfig = field(default_factory=FoldersConfig)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    spaces: SpacesConfig = field(default_factory=SpacesConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     mail: MailConfig = field(default_factory=MailConfig)
@@ -371,6 +409,18 @@ def _check_programme(programme: ProgrammeConfig) -> list[str]:
     return []
 
 
+def _check_spaces(spaces: SpacesConfig) -> list[str]:
+    mistakes = [
+        f"spaces.{one.name} must not be below {least}."
+        for one in fields(SpacesConfig)
+        for least in (0 if one.name.endswith(("_percent", "_gb", "_files")) else 1,)
+        if getattr(spaces, one.name) < least
+    ]
+    if spaces.scratch_percent + spaces.project_percent + spaces.dataset_percent > 100:
+        mistakes.append("spaces: the three percents must not be more than 100 together.")
+    return mistakes
+
+
 def _check(config: Config) -> list[str]:
     mistakes = []
     database = urlsplit(config.database.url)
@@ -383,6 +433,7 @@ def _check(config: Config) -> list[str]:
     except (ZoneInfoNotFoundError, ValueError):
         mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
     mistakes += _check_programme(config.programme)
+    mistakes += _check_spaces(config.spaces)
     try:
         re.compile(config.session.hosts)
     except re.error as error:
@@ -417,7 +468,22 @@ def _check(config: Config) -> list[str]:
     ):
         if not least <= value <= most:
             mistakes.append(f"{name} must be from {least} to {most}, not {value}.")
-    return mistakes + _check_scheduler(config.scheduler)
+    return mistakes + _check_store(config.store) + _check_scheduler(config.scheduler)
+
+
+def _check_store(store: StoreConfig) -> list[str]:
+    if store.kind == "folder":
+        return []
+    mistakes = [
+        f"store.{name} must be set where kind is s3."
+        for name in ("endpoint", "bucket", "region", "access_key", "secret_key")
+        if not getattr(store, name)
+    ]
+    for name in ("endpoint", "public_endpoint"):
+        address = getattr(store, name)
+        if address and urlsplit(address).scheme not in {"http", "https"}:
+            mistakes.append(f"store.{name} must begin with http:// or https://.")
+    return mistakes
 
 
 def _check_scheduler(scheduler: SchedulerConfig) -> list[str]:

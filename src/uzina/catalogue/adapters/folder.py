@@ -1,27 +1,37 @@
 """The store as a folder of this machine: `objects/ab/abcd…`, one file a checksum."""
 
-import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from uzina.catalogue.ports import StoreDown, StoreRefused, cut_short, full, wrong_checksum
+from uzina.catalogue.adapters.folder_parts import (
+    NO_ROOM,
+    PIECE,
+    FolderParts,
+    room_or_refused,
+    sync_folder,
+)
+from uzina.catalogue.ports import (
+    Incoming,
+    Link,
+    StoreDown,
+    cut_short,
+    full,
+    no_room_to_stage,
+    upload_gone,
+    wrong_checksum,
+)
 from uzina.catalogue.rules import SHA256
-from uzina.core.text import _
-
-PIECE = 1 << 20
-"""Bytes read at a time. Large enough for the disk, small enough for fifty uploads at once."""
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class FolderStore:
+class FolderStore(FolderParts):
     """Keeps each blob as one read-only file.
 
     A blob is written under `incoming/`, flushed to the disk and then renamed: a reader sees all
@@ -30,19 +40,19 @@ class FolderStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
+        super().__init__(Path(folder))
         self.objects = self.folder / "objects"
         self.incoming = self.folder / "incoming"
 
     def put(self, sha256: str, chunks: Iterable[bytes], *, size: int) -> None:
         target = self._path(sha256)
-        with self._room_or_refused():
+        with room_or_refused():
             self.incoming.mkdir(parents=True, exist_ok=True)
             if size > shutil.disk_usage(self.incoming).free:
                 raise full()
             handle, name = tempfile.mkstemp(dir=self.incoming)
         try:
-            with os.fdopen(handle, "wb") as file, self._room_or_refused():
+            with os.fdopen(handle, "wb") as file, room_or_refused():
                 fcntl.flock(file, fcntl.LOCK_EX)
                 found, count = _write(file, chunks, at_most=size)
                 if count != size:
@@ -53,7 +63,7 @@ class FolderStore:
                 os.fsync(file.fileno())
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Path(name).replace(target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
         finally:
             Path(name).unlink(missing_ok=True)
 
@@ -84,14 +94,14 @@ class FolderStore:
                 except OSError as broken:
                     partial.unlink(missing_ok=True)
                     if broken.errno in NO_ROOM:
-                        raise _no_room_to_stage() from broken
+                        raise no_room_to_stage() from broken
                     raise
         except FileNotFoundError as missing:
             msg = f"the store has lost {sha256}"
             raise StoreDown(msg) from missing
 
-    def sweep(self, *, older_than_s: float) -> int:
-        removed = 0
+    def sweep(self, *, older_than_s: float, spare: Collection[str] = ()) -> int:
+        removed = self.sweep_uploads(older_than_s=older_than_s, spare=spare)
         if not self.incoming.is_dir():
             return removed
         for path in self.incoming.iterdir():
@@ -106,20 +116,28 @@ class FolderStore:
                 continue
         return removed
 
+    def remove(self, sha256: str) -> bool:
+        try:
+            self._path(sha256).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def part_link(self, incoming: Incoming, number: int, *, now: datetime) -> Link | None:
+        del incoming, number, now
+
+    def link(self, sha256: str, *, name: str, media_type: str, now: datetime) -> Link | None:
+        del sha256, name, media_type, now
+
+    def keep(self, incoming: Incoming, sha256: str) -> None:
+        if not self.keep_at(incoming, self._path(sha256)) and self.size(sha256) != incoming.size:
+            raise upload_gone(incoming.code)
+
     def _path(self, sha256: str) -> Path:
         if not SHA256.fullmatch(sha256):
             msg = f"not a SHA-256: {sha256[:80]!r}"
             raise ValueError(msg)
         return self.objects / sha256[:2] / sha256
-
-    @contextmanager
-    def _room_or_refused(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as broken:
-            if broken.errno in NO_ROOM:
-                raise full() from broken
-            raise
 
 
 def _write(file: BinaryIO, chunks: Iterable[bytes], *, at_most: int) -> tuple[str, int]:
@@ -147,18 +165,3 @@ def _pieces(path: Path, first: int, after: int | None) -> Iterator[bytes]:
             if left is not None:
                 left -= len(piece)
             yield piece
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _no_room_to_stage() -> StoreRefused:
-    return StoreRefused(
-        "blob.stage.disk_full",
-        _("The disk of the run directory is full: the input files do not fit."),
-    )
