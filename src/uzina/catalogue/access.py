@@ -120,3 +120,18 @@ def may_manage_space(person: Person | None, space: Space) -> bool:
     return people.is_operator(person) or (
         person is not None and people.is_lead(person, space.project)
     )
+
+
+def verbs(person: Person, request: AccessRequest) -> list[str]:
+    """Return what the person may do with a request as it stands."""
+    decides = may_decide_access(person, request.dataset)
+    found = []
+    for verb in rules.ACCESS.verbs(request.state):
+        is_allowed = (
+            may_speak_for(person, request)
+            if verb in rules.BY_ASKERS
+            else decides or (verb == "revoke" and people.is_operator(person))
+        )
+        if is_allowed:
+            found.append(verb)
+    return found

@@ -116,9 +116,18 @@ class ReasonIn(Schema):
 
 
 @router.get("/allocations", response=Page[AllocationOut])
-def allocations(request: SignedIn, project: ShortLine = "", limit: int = 50, cursor: str = ""):
-    """List the allocations of your projects; operators and auditors see all."""
-    visible = _visible(request)
+def allocations(
+    request: SignedIn,
+    project: ShortLine = "",
+    resource: ShortLine = "gpu-hours",
+    limit: int = 50,
+    cursor: str = "",
+):
+    """List the allocations of your projects; operators and auditors see all.
+
+    Of GPU-hours, unless you ask for resource=storage.
+    """
+    visible = _visible(request).filter(resource__slug=resource)
     if project:
         visible = visible.filter(project__code=project)
     page = paged(visible, limit=limit, cursor=cursor)

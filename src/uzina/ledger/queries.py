@@ -28,14 +28,37 @@ def allocation(code: str) -> Allocation:
 
 
 def allocations_of(project: Project) -> QuerySet[Allocation]:
-    """Return the project's allocations, newest first."""
-    return Allocation.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
+    """Return the project's allocations of GPU-hours, newest first."""
+    rows = Allocation.objects.filter(project=project, resource__slug="gpu-hours")
+    return rows.order_by("-pk")  # type: ignore[no-any-return]
+
+
+def storage_allocations(project: Project) -> QuerySet[Allocation]:
+    """Return the project's allocations of storage, newest first."""
+    rows = Allocation.objects.filter(project=project, resource__slug="storage")
+    return rows.order_by("-pk")  # type: ignore[no-any-return]
+
+
+def storage_mb(project: Project) -> int | None:
+    """Return the storage a project was granted, MB of 10**6 bytes; None for no grant. One query.
+
+    Whether the period is over does not matter: a project's spaces end by its own date.
+    """
+    granted = Account.objects.filter(
+        allocation__project=project,
+        allocation__resource__slug="storage",
+        kind__in=rules.ALLOCATION_KINDS,
+    ).aggregate(sum=Sum("balance"))["sum"]
+    return None if granted is None else int(granted)
 
 
 def funded_projects(*, since: datetime, until: datetime) -> QuerySet[Allocation, int]:
     """Return the ids of the projects that may spend hours in a part of [since, until)."""
     open_then = Allocation.objects.filter(
-        state__in=["pending", "active"], starts_at__lt=until, ends_at__gt=since
+        resource__slug="gpu-hours",
+        state__in=["pending", "active"],
+        starts_at__lt=until,
+        ends_at__gt=since,
     )
     return open_then.values_list("project", flat=True).distinct()  # type: ignore[no-any-return]
 

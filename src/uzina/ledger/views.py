@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.formats import number_format
@@ -33,8 +34,8 @@ AMOUNTS = {"amount", "granted", "free", "held", "spent", "expired", "overrun", "
 @login_required
 @require_GET
 def allocations(request: SignedIn) -> HttpResponse:
-    """List the allocations a person sees, with what is left of each."""
-    visible = Allocation.objects.visible_to(request.user).select_related("project", "resource")
+    """List the allocations of GPU-hours a person sees, with what is left of each."""
+    visible = _visible(request)
     page = Paginator(visible.order_by("-pk"), ON_A_PAGE).get_page(request.GET.get("page"))
     rows = list(page.object_list)
     balances = queries.balances(rows)
@@ -158,9 +159,13 @@ def _corrections(request: SignedIn, found: Allocation) -> list[dict[str, Any]]:
     ]
 
 
-def _find(request: SignedIn, code: str) -> Allocation:
+def _visible(request: SignedIn) -> QuerySet[Allocation]:
     visible = Allocation.objects.visible_to(request.user).select_related("project", "resource")
-    return get_object_or_404(visible, code=code)  # type: ignore[no-any-return]
+    return visible.filter(resource__slug="gpu-hours")  # type: ignore[no-any-return]
+
+
+def _find(request: SignedIn, code: str) -> Allocation:
+    return get_object_or_404(_visible(request), code=code)
 
 
 def _number(text: str) -> int | None:

@@ -281,7 +281,8 @@ def _with_balances(projects: Iterable[Project]) -> list[Funded]:
     """Return the projects with their newest open allocation, or their newest. Two queries."""
     listed = list(projects)
     chosen: dict[int, Allocation] = {}
-    for one in Allocation.objects.filter(project__in=listed).order_by("pk"):
+    hours = Allocation.objects.filter(project__in=listed, resource__slug="gpu-hours")
+    for one in hours.order_by("pk"):
         kept = chosen.get(one.project_id)
         if kept is None or one.state == AllocationState.ACTIVE or kept.state != one.state:
             chosen[one.project_id] = one

@@ -226,7 +226,9 @@ def withdraw_amendment(amendment: Amendment, *, by: Person, now: datetime) -> Am
 def _extend(award: Award, amendment: Amendment, reason: str, by: Person, now: datetime) -> None:
     award.ends_at = amendments.extended_end(queries.held(award), amendment.facts["months"])
     award.save(update_fields=["ends_at"])
-    for one in _open_allocations(award):
+    storage = ledger_queries.storage_allocations(award.its_project)
+    kept = [one for one in storage if one.state is not AllocationState.ENDED]
+    for one in [*_open_allocations(award), *kept]:
         ledger.prolong(one, ends_at=award.ends_at, reason=reason, by=by, now=now)
     people.extend_project(award.its_project, ends_at=award.ends_at, by=by, now=now)
     obligations.owe_final_report(award, now=now)

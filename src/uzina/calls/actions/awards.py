@@ -320,9 +320,11 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         starts_at=award.starts_at,
         ends_at=award.ends_at,
         award_code=award.code,
+        data_days=application.call.mode.data_days,
         by=by,
         now=now,
     )
+    _grant_storage(award, by=by, now=now)
     allocation = ledger.grant(
         award.project,
         capacity=award.capacity.account,
@@ -349,6 +351,27 @@ def accept(award: Award, *, by: Person, now: datetime) -> Award:
         terms=award.terms,
     )
     return award
+
+
+def _grant_storage(award: Award, *, by: Person, now: datetime) -> None:
+    """Grant the storage that was asked for, as far as the mode gives it, for the award's period."""
+    application = award.application
+    storage_gb = application.call.mode.storage_for(
+        queries.answers_of(application).get("data", {}).get("storage_gb")
+    )
+    if not storage_gb or award.starts_at is None or award.ends_at is None:
+        return
+    ledger.grant_storage(
+        award.its_project,
+        owner=application.call.slug,
+        title=application.call.title_en,
+        amount_mb=storage_gb * awards.MB_PER_GB,
+        starts_at=award.starts_at,
+        ends_at=award.ends_at,
+        key=f"award:{award.code}:storage",
+        by=by,
+        now=now,
+    )
 
 
 @action

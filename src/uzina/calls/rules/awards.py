@@ -9,6 +9,7 @@ from uzina.core.errors import Refused
 from uzina.core.text import _
 
 MS_PER_HOUR = 3_600_000
+MB_PER_GB = 1_000
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,8 @@ def parse_mode(raw: Mapping[str, Any]) -> Mode:
         answer_days=reader.count("answer_days", 366),
         report_months=reader.count("report_months", 24, 0),
         data_days=reader.count("data_days", 3650, 1, 30),
+        storage_gb=reader.count("storage_gb", 10_000_000, 0, 1000),
+        most_storage_gb=reader.count("most_storage_gb", 10_000_000, 0, 50_000),
         amendments=tuple(reader.amendments()),
         at_exhaustion=AtExhaustion(
             reader.one_of("at_exhaustion", tuple(map(str, AtExhaustion)), str(AtExhaustion.FINISH))

@@ -201,6 +201,7 @@ class Mode:
     steps     the workflow, in order
     valid_from, valid_until  the days on which calls may be made from it; until is the first day
               on which no more, None: no end
+    storage_gb, most_storage_gb  the storage an award gives where none was asked for, and the most
     needs_fallback  whether an applicant names a second partition
     cut_offs  the deadlines it plans; None where it is open without a break
     fits      what speaks for it, for those whom it takes
@@ -229,6 +230,8 @@ class Mode:
     answer_days: int
     report_months: int
     data_days: int
+    storage_gb: int
+    most_storage_gb: int
     amendments: tuple[AmendmentSpec, ...]
     at_exhaustion: AtExhaustion
     sections: tuple[str, ...]
@@ -248,6 +251,10 @@ class Mode:
     def is_extendable(self) -> bool:
         """Whether an award may be extended."""
         return any(one.kind == "extension" for one in self.amendments)
+
+    def storage_for(self, asked_gb: int | None) -> int:
+        """Return the storage that an award gives, GB. asked_gb: None where nothing was asked."""
+        return min(self.storage_gb if asked_gb is None else asked_gb, self.most_storage_gb)
 
     def step(self, kind: StepKind) -> StepSpec | None:
         """Return the step of the kind; None where the mode has none."""

@@ -9,6 +9,12 @@ from uzina.catalogue.models.fragments import (
 from uzina.catalogue.models.licences import (
     Licence,
 )
+from uzina.catalogue.models.spaces import (
+    Item,
+    Reservation,
+    Space,
+    Tombstone,
+)
 from uzina.catalogue.models.tags import (
     SearchEntry,
 )
@@ -30,10 +36,14 @@ __all__ = [
     "Dataset",
     "Evidence",
     "Fragment",
+    "Item",
     "Licence",
     "Policy",
+    "Reservation",
     "SearchEntry",
+    "Space",
     "Staging",
+    "Tombstone",
     "Upload",
     "Version",
 ]

@@ -21,7 +21,13 @@ from uzina.ledger.actions.corrections import (
     thaw,
     top_up,
 )
-from uzina.ledger.actions.grants import fund, grant, open_capacity, seed_resources
+from uzina.ledger.actions.grants import (
+    fund,
+    grant,
+    grant_storage,
+    open_capacity,
+    seed_resources,
+)
 from uzina.ledger.actions.jobs import BATCH, hold, hold_many, settle, settle_many, void
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "freeze",
     "fund",
     "grant",
+    "grant_storage",
     "hold",
     "hold_many",
     "open_allocation",

@@ -14,8 +14,9 @@ from uzina.ledger.models import Account, Allocation, Resource, Transfer
 from uzina.ledger.rules import AccountKind, AllocationState, AtExhaustion, TransferKind
 from uzina.people.models import Person, Project
 
-RESOURCES = (("gpu-hours", "GPU-hours", "gpu_ms"),)
-"""What the factory counts: slug, title, unit. GPU-milliseconds: docs/decisions/0003-ledger.md."""
+RESOURCES = (("gpu-hours", "GPU-hours", "gpu_ms"), ("storage", "Storage", "mb"))
+"""What the factory counts: slug, title, unit. GPU-milliseconds: docs/decisions/0003-ledger.md.
+Storage in MB of 10**6 bytes: in bytes, rules.LARGEST would end the books at 9 petabytes."""
 
 
 @action
@@ -175,3 +176,42 @@ def grant(
         policy=policy,
     )
     return allocation
+
+
+@action
+def grant_storage(
+    project: Project,
+    *,
+    owner: str,
+    title: str,
+    amount_mb: int,
+    starts_at: datetime,
+    ends_at: datetime,
+    key: str,
+    by: Person | None,
+    now: datetime,
+) -> Allocation:
+    """Give a project storage for [starts_at, ends_at), in MB of 10**6 bytes.
+
+    What is given is brought in at the same time: storage comes with the hours of a call and has no
+    budget of its own that could run out.
+
+    owner  the code of the call
+    """
+    rules.check_amount(amount_mb)
+    resource = Resource.objects.get(slug="storage")
+    capacity, _made = Account.objects.get_or_create(
+        kind=AccountKind.CAPACITY, resource=resource, owner=owner, defaults={"title": title}
+    )
+    Account.objects.get_or_create(kind=AccountKind.SOURCE, resource=resource)
+    fund(capacity, amount=amount_mb, reason=project.code, key=f"{key}:brought", by=by, now=now)
+    return grant(
+        project,
+        capacity=capacity,
+        amount=amount_mb,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        key=key,
+        by=by,
+        now=now,
+    )

@@ -26,8 +26,11 @@ def open_project(
     award_code: str,
     by: Person | None,
     now: datetime,
+    data_days: int | None = None,
 ) -> Project:
     """Open a project with its lead. The caller has asked who may: an award was accepted.
+
+    data_days  days after its end for which its data are kept, where its award says it
 
     Raises IntegrityError when the award has a project already.
     """
@@ -37,6 +40,7 @@ def open_project(
         starts_at=starts_at,
         ends_at=ends_at,
         award_code=award_code,
+        data_days=data_days,
         made_at=now,
     )
     Membership.objects.create(project=project, person=lead, kind=rules.MembershipKind.LEAD)

@@ -22,7 +22,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 
 
 class Project(models.Model):
-    """People with one purpose; what gets an allocation. Lives in [starts_at, ends_at)."""
+    """People with one purpose; what gets an allocation. Lives in [starts_at, ends_at).
+
+    data_days  days after its end for which its award promised to keep the data; null: no award
+    """
 
     code = CodeField("PRJ")
     title = models.CharField(max_length=200)
@@ -31,6 +34,7 @@ class Project(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     award_code = models.CharField(max_length=16, blank=True)
+    data_days = models.PositiveSmallIntegerField(null=True)
     made_at = models.DateTimeField()
 
     objects: ClassVar[Any] = ProjectQuerySet.as_manager()
