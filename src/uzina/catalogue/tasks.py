@@ -13,3 +13,8 @@ def watch_access(*, now: datetime) -> None:
 def sweep(*, now: datetime) -> None:
     """Remove what uploads that died left behind."""
     actions.sweep()
+
+
+def read_layouts(*, slug: str, number: int, now: datetime) -> None:
+    """Read the columns of a new version's files."""
+    actions.read_layouts(slug, number)

@@ -29,6 +29,7 @@ urlpatterns = [
     path("catalog/full.nt", feeds.full, name="full"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),
     path("datasets/<slug:slug>.<ending:ending>", feeds.dataset_document, name="dataset_document"),
+    path("datasets/<slug:slug>/croissant.json", feeds.croissant, name="croissant"),
     path("datasets/<slug:slug>/", views.dataset, name="dataset"),
     path("datasets/<slug:slug>/publish/", views.publish, name="publish"),
     path("datasets/<slug:slug>/withdraw/", views.withdraw, name="withdraw"),

@@ -5,12 +5,16 @@ holds is written after. A blob that no version names is litter, never a lie.
 """
 
 from uzina.catalogue.actions.datasets import (
+    describe,
     publish,
     register_dataset,
     withdraw,
 )
 from uzina.catalogue.actions.fragments import (
     refresh,
+)
+from uzina.catalogue.actions.layouts import (
+    read_layouts,
 )
 from uzina.catalogue.actions.licences import (
     seed_licences,
@@ -53,6 +57,7 @@ __all__ = [
     "ask_access",
     "begin_read",
     "close_version",
+    "describe",
     "end_access",
     "end_if_over",
     "grant_access",
@@ -62,6 +67,7 @@ __all__ = [
     "offer_policy",
     "open_version",
     "publish",
+    "read_layouts",
     "refresh",
     "refuse_access",
     "register_dataset",

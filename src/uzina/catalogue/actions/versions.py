@@ -9,6 +9,7 @@ from typing import Any
 
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.actions.fragments import refresh
+from uzina.catalogue.actions.layouts import promise_layouts
 from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.actions.terms import note_use
 from uzina.catalogue.adapters import store
@@ -91,6 +92,7 @@ def add_version(
     )
     version.derived_from.set(derived_from)
     refresh(dataset, now=now)
+    promise_layouts(version, now=now)
     retag(dataset)
     log(
         "version.added",

@@ -6,11 +6,15 @@ from uzina.catalogue.models.datasets import (
 from uzina.catalogue.models.fragments import (
     Fragment,
 )
+from uzina.catalogue.models.layouts import (
+    Layout,
+)
 from uzina.catalogue.models.licences import (
     Licence,
 )
 from uzina.catalogue.models.spaces import (
     Item,
+    Purge,
     Reservation,
     Space,
     Tombstone,
@@ -37,8 +41,10 @@ __all__ = [
     "Evidence",
     "Fragment",
     "Item",
+    "Layout",
     "Licence",
     "Policy",
+    "Purge",
     "Reservation",
     "SearchEntry",
     "Space",

@@ -119,7 +119,11 @@ def catalog_dump(*, name: str, base: str) -> Iterator[str]:
 
 def fragment(slug: str) -> Fragment | None:
     """Return what is harvested of a dataset, or its tombstone; None when neither is there."""
-    found: Fragment | None = Fragment.objects.filter(dataset__slug=slug).first()
+    found: Fragment | None = (
+        Fragment.objects.select_related("dataset__licence", "dataset__holder")
+        .filter(dataset__slug=slug)
+        .first()
+    )
     return found
 
 

@@ -3,11 +3,13 @@
 from django.contrib.auth.models import AnonymousUser
 
 from uzina.catalogue import rules
-from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.models import Dataset, Layout, Version
 from uzina.catalogue.queries.terms import policy_of
-from uzina.catalogue.rules import vocabularies
+from uzina.catalogue.rules import stewardship, vocabularies
+from uzina.catalogue.rules.columns import MEDIA_TYPES, MOST_LAID_OUT
 from uzina.catalogue.rules.records import (
     Agent,
+    Column,
     FileRecord,
     LicenceRecord,
     Record,
@@ -17,16 +19,17 @@ from uzina.catalogue.rules.vocabularies import Term
 
 
 def record_of(dataset: Dataset) -> Record:
-    """Return what the dataset says of itself to the world. Cost: up to four queries.
+    """Return what the dataset says of itself to the world. Cost: up to six queries.
 
     The manifest is read for the newest version only: older ones are named, not listed.
     """
     main = (dataset.language_codes or ["en"])[0]
     texts = {main: {"title": dataset.title, "description": dataset.description}}
     texts |= {code: one for code, one in dataset.translations.items() if code != main}
-    versions = _versions(dataset)
     policy = policy_of(dataset)
     is_open = dataset.access_right is rules.AccessRight.PUBLIC
+    may_show = is_open or (policy is not None and policy.shows_sample)
+    versions = _versions(dataset, may_show=may_show)
     return Record(
         slug=dataset.slug,
         title={code: one["title"] for code, one in texts.items() if one.get("title")},
@@ -61,7 +64,7 @@ def record_of(dataset: Dataset) -> Record:
         places=_terms("country", dataset.places),
         begins_on=dataset.begins_on,
         ends_on=dataset.ends_on,
-        answers=dataset.answers,
+        answers=stewardship.public_answers(dataset.answers, str(dataset.access_right)),
         policy=policy.offer if policy is not None else None,
     )
 
@@ -72,7 +75,12 @@ def _terms(table: str, codes: list[str]) -> tuple[Term, ...]:
     return tuple(known[code] for code in codes if code in known)
 
 
-def _versions(dataset: Dataset) -> tuple[VersionRecord, ...]:
+def _versions(dataset: Dataset, *, may_show: bool) -> tuple[VersionRecord, ...]:
+    """Return the versions, newest first.
+
+    may_show  whether the columns of files may be read by everybody: the first line of a table
+              without a header would be data
+    """
     found = []
     rows = dataset.versions.defer("manifest", "facts").order_by("-number")
     for at, row in enumerate(rows):
@@ -85,16 +93,17 @@ def _versions(dataset: Dataset) -> tuple[VersionRecord, ...]:
                 note=row.note,
                 created_at=row.created_at,
                 made_by_job=row.made_by_job,
-                files=_files(row) if at == 0 else (),
+                files=_files(row, may_show=may_show) if at == 0 else (),
                 sources=_sources(row) if at == 0 else (),
             )
         )
     return tuple(found)
 
 
-def _files(version: Version) -> tuple[FileRecord, ...]:
+def _files(version: Version, *, may_show: bool) -> tuple[FileRecord, ...]:
     kinds = vocabularies.file_types()
     known = vocabularies.terms("file-type")
+    laid_out = _layouts(version) if may_show else {}
     return tuple(
         FileRecord(
             path=one.path,
@@ -102,9 +111,18 @@ def _files(version: Version) -> tuple[FileRecord, ...]:
             sha256=one.sha256,
             media_type=one.media_type,
             file_type=known.get(kinds.get(one.media_type, "")),
+            columns=laid_out.get((one.sha256, one.media_type), ()),
         )
         for one in version.files
     )
+
+
+def _layouts(version: Version) -> dict[tuple[str, str], tuple[Column, ...]]:
+    wanted = [one.sha256 for one in version.files if one.media_type in MEDIA_TYPES]
+    return {
+        (one.sha256, one.media_type): tuple(Column(*column) for column in one.columns)
+        for one in Layout.objects.filter(sha256__in=wanted[:MOST_LAID_OUT])
+    }
 
 
 def _sources(version: Version) -> tuple[str, ...]:

@@ -7,14 +7,17 @@ put together by putting their triples together.
 Source: DCAT-AP 3.0.1, https://semiceu.github.io/DCAT-AP/releases/3.0.1/
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote
 
 import pyoxigraph as ox
 
-from uzina.catalogue.rules import vocabularies
+from uzina.catalogue.rules import stewardship, vocabularies
 from uzina.catalogue.rules.rdf import (
     BASE,
+    PREFIXES,
     Graph,
     day,
     instant,
@@ -51,9 +54,13 @@ def dataset_ntriples(record: Record) -> str:
     _classify(graph, dataset, record)
     _cover(graph, dataset, record)
     _trace(graph, dataset, record)
+    _answer(graph, dataset, record)
     licence = _licence(graph, dataset, record)
+    policy = say_policy(graph, dataset, record.policy) if record.policy is not None else None
+    graph.say(dataset, "odrl:hasPolicy", policy)
     for one in _distributions(graph, record, licence):
         graph.say(dataset, "dcat:distribution", one)
+        graph.say(one, "odrl:hasPolicy", policy)
     _record(graph, dataset, record)
     return graph.ntriples()
 
@@ -184,6 +191,60 @@ def _trace(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
     for reference in record.newest.sources if record.newest else ():
         slug = reference.partition("@")[0]
         graph.say(dataset, "prov:wasDerivedFrom", node(dataset_iri(slug)))
+
+
+def _answer(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
+    """Say what the steward answered: where the data come from, and what may be done with them."""
+    for place, kind, predicate, sections in (
+        ("provenance", "dct:ProvenanceStatement", "dct:provenance", {"origin"}),
+        ("rights", "dct:RightsStatement", "dct:rights", {"people", "use"}),
+    ):
+        named = node(f"{dataset.value}#{place}")
+        told = [
+            text(words, language)
+            for language in ("en", "ro")
+            if (words := _told(record, sections, language))
+        ]
+        if told:
+            graph.say(graph.type(named, kind), "rdfs:label", *told)
+            graph.say(dataset, predicate, named)
+
+
+def _told(record: Record, sections: set[str], language: str) -> str:
+    """Return public answers to the questions of some sections, one a line."""
+    return "\n".join(
+        f"{question.label(language)} {question.shown(record.answers[key], language)}"
+        for key, question in stewardship.questions().items()
+        if question.section in sections and key in record.answers
+    )
+
+
+ODRL_CONTEXT = {
+    "@vocab": PREFIXES["odrl"],
+    **{key: {"@type": "@id"} for key in ("profile", "target", "assigner", "assignee")},
+    **{key: {"@type": "@vocab"} for key in ("action", "leftOperand", "operator")},
+}
+"""As much of the ODRL context as our profile uses: the published one is not fetched."""
+
+
+def say_policy(graph: Graph, dataset: ox.NamedNode, offer: Mapping[str, Any]) -> ox.NamedNode:
+    """Say an ODRL offer about a dataset; return its node.
+
+    Permissions and constraints, which have no names, are named after the dataset in their order.
+    """
+    document = {key: value for key, value in offer.items() if key != "@context"}
+    body = json.dumps({"@context": ODRL_CONTEXT, **document, "target": dataset.value})
+    names: dict[str, ox.NamedNode] = {}
+
+    def named(one: Any) -> Any:
+        if not isinstance(one, ox.BlankNode):
+            return one
+        return names.setdefault(one.value, node(f"{dataset.value}#policy-{len(names) + 1}"))
+
+    for quad in ox.parse(body, format=ox.RdfFormat.JSON_LD):
+        said = ox.Triple(named(quad.subject), quad.predicate, named(quad.object))
+        graph.triples.append(said)
+    return graph.type(named(node(offer["@id"])), "odrl:Policy", "odrl:Offer")
 
 
 def _licence(graph: Graph, dataset: ox.NamedNode, record: Record) -> ox.NamedNode:
