@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 
+from uzina.catalogue.rules.terms_messages import declare_access
 from uzina.core.agenda import every
 
 
@@ -12,5 +13,7 @@ class CatalogueConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Have the store swept each hour."""
+        """Have the store swept each hour, and access end by itself."""
         every("catalogue.sweep", seconds=3600)
+        every("catalogue.watch_access", seconds=60)
+        declare_access()

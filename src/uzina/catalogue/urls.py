@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
-from uzina.catalogue.views import feeds
+from uzina.catalogue.views import feeds, terms
 
 
 class NumberConverter(IntConverter):
@@ -31,6 +31,16 @@ urlpatterns = [
     path("datasets/<slug:slug>.<ending:ending>", feeds.dataset_document, name="dataset_document"),
     path("datasets/<slug:slug>/croissant.json", feeds.croissant, name="croissant"),
     path("datasets/<slug:slug>/", views.dataset, name="dataset"),
+    path("datasets/<slug:slug>/access/", terms.ask, name="ask"),
+    path("datasets/<slug:slug>/policy/", terms.policy, name="policy"),
+    path("datasets/<slug:slug>/uses/", terms.uses, name="uses"),
+    path("access/", terms.requests, name="requests"),
+    path("access/<slug:code>/", terms.access_request, name="access_request"),
+    path("access/<slug:code>/grant/", terms.grant, name="grant"),
+    path("access/<slug:code>/refuse/", terms.refuse, name="refuse"),
+    path("access/<slug:code>/revoke/", terms.revoke, name="revoke"),
+    path("access/<slug:code>/withdraw/", terms.withdraw_request, name="withdraw_request"),
+    path("access/<slug:code>/end/", terms.end, name="end"),
     path("datasets/<slug:slug>/publish/", views.publish, name="publish"),
     path("datasets/<slug:slug>/withdraw/", views.withdraw, name="withdraw"),
     path("datasets/<slug:slug>/<number:number>/files/<path:path>", views.download, name="download"),

@@ -2,7 +2,7 @@
 
 from ninja import Router
 
-from uzina.catalogue.api import datasets, licences, uploads, versions
+from uzina.catalogue.api import datasets, licences, terms, uploads, versions
 
 router = Router(tags=["catalogue"])
 for part in (
@@ -10,6 +10,7 @@ for part in (
     datasets,
     uploads,
     versions,
+    terms,
 ):
     router.add_router("", part.router)
 

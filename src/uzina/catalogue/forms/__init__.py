@@ -6,8 +6,26 @@ from uzina.catalogue.forms.datasets import (
 from uzina.catalogue.forms.search import (
     SearchForm,
 )
+from uzina.catalogue.forms.terms import (
+    ACTIONS,
+    AskForm,
+    GrantForm,
+    PolicyForm,
+    RefuseForm,
+    RevokeForm,
+    end_of,
+    last_day,
+)
 
 __all__ = [
+    "ACTIONS",
+    "AskForm",
+    "GrantForm",
+    "PolicyForm",
+    "RefuseForm",
+    "RevokeForm",
     "SearchForm",
     "WithdrawForm",
+    "end_of",
+    "last_day",
 ]

@@ -1,9 +1,12 @@
 """Reads worth a name."""
 
 from uzina.catalogue.queries.datasets import (
+    carried,
     dataset,
     datasets_of,
     language_names,
+    readiness,
+    said,
 )
 from uzina.catalogue.queries.feeds import (
     catalog_dump,
@@ -23,6 +26,7 @@ from uzina.catalogue.queries.records import (
     record_of,
 )
 from uzina.catalogue.queries.search import (
+    Found,
     holder_names,
     search,
     stagings_of,
@@ -45,6 +49,7 @@ from uzina.catalogue.queries.terms import (
     request_of,
     use_of,
     uses_by_day,
+    uses_of,
     waiting,
     with_all,
 )
@@ -65,6 +70,8 @@ from uzina.catalogue.queries.versions import (
 )
 
 __all__ = [
+    "Found",
+    "carried",
     "catalog_dump",
     "catalog_ntriples",
     "catalog_page",
@@ -92,8 +99,10 @@ __all__ = [
     "other_grants",
     "policy_of",
     "readable_versions",
+    "readiness",
     "record_of",
     "request_of",
+    "said",
     "same_content",
     "search",
     "shipped_licences",
@@ -107,6 +116,7 @@ __all__ = [
     "use_of",
     "uses",
     "uses_by_day",
+    "uses_of",
     "version",
     "versions_made_by",
     "waiting",

@@ -233,4 +233,14 @@ def grant_in_use(
 
 def has_personal_data(dataset: Dataset) -> bool:
     """Tell whether the steward said that the data speak of people."""
-    return dataset.answers.get("personal_data") in {"yes", "special", "pseudonymised"}
+    return dataset.answers.get("personal_data") in {"personal", "pseudonymised"}
+
+
+def uses_of(request: AccessRequest) -> QuerySet[Evidence]:
+    """Return what was used under one permission, newest first."""
+    found: QuerySet[Evidence] = (
+        Evidence.objects.filter(request=request)
+        .select_related("version__dataset", "person", "request__project")
+        .order_by("-at", "-pk")
+    )
+    return found
