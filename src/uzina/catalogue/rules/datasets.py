@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-from uzina.catalogue.rules.texts import text_problems
 from uzina.catalogue.rules.vocabularies import LANGUAGES
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.flow import Flow, Move, States
@@ -18,6 +17,9 @@ LONGEST_NOTE = 2_000
 MOST_LANGUAGES = 40
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+RESERVED = {"new", "mine"}
+"""Pages that stand where a dataset of this name would."""
 
 REFERENCE = re.compile(rf"({SLUG.pattern})@([1-9][0-9]{{0,8}})")
 
@@ -88,17 +90,25 @@ def parse_reference(text: str) -> tuple[str, int]:
     )
 
 
-def description_problems(
-    *, slug: str, title: str, description: str, languages: Sequence[str]
-) -> list[Problem]:
-    """Return every mistake in what a person says of a dataset."""
-    problems = []
+def slug_problems(slug: str) -> list[Problem]:
+    """Return what is wrong with the name of a new dataset."""
     if not SLUG.fullmatch(slug):
-        problems.append(slug_problem())
-    problems += text_problems("title", title, longest=LONGEST_TITLE, is_needed=True)
-    problems += text_problems(
-        "description", description, longest=LONGEST_DESCRIPTION, is_needed=True
-    )
+        return [slug_problem()]
+    if slug in RESERVED:
+        return [
+            Problem(
+                "slug",
+                "dataset.slug.reserved",
+                _("The name {slug} is an address of the portal. Choose another."),
+                {"slug": slug},
+            )
+        ]
+    return []
+
+
+def language_problems(languages: Sequence[str]) -> list[Problem]:
+    """Return every mistake in the languages of a dataset, the main one first."""
+    problems = []
     if not 1 <= len(languages) <= MOST_LANGUAGES:
         problems.append(
             Problem(

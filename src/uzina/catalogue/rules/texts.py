@@ -21,6 +21,8 @@ def text_problems(field: str, text: str, *, longest: int, is_needed: bool) -> li
         ]
     if "\0" in text:
         return [Problem(field, "text.nul", _("Remove the NUL character."))]
+    if any(unicodedata.category(one) == "Cs" for one in text):
+        return [Problem(field, "text.broken", _("Remove the characters that cannot be shown."))]
     return []
 
 

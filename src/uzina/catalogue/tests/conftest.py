@@ -7,6 +7,18 @@ import pytest
 from uzina.catalogue import actions
 from uzina.core.tests import NOW
 
+COMPLETE = {
+    "contact_name": "Biroul de date",
+    "contact_email": "date@startup.example",
+    "answers": {
+        "collection": ["published"],
+        "personal_data": "none",
+        "capacity": "business",
+        "cost": "free",
+    },
+}
+"""What has to be said of open data before they are published."""
+
 
 @pytest.fixture(autouse=True)
 def licences(db):
@@ -37,6 +49,7 @@ def register(ana, project):
             "languages": ["ro", "en"],
             "holder": project.organisation,
             "project": project,
+            "facts": COMPLETE,
         } | given
         return actions.register_dataset(slug=slug, by=by, now=NOW, **facts)
 

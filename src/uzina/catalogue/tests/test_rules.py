@@ -154,22 +154,6 @@ def test_a_reference_in_another_form_is_refused(text):
     assert refused.value.code == "version.reference.form"
 
 
-def test_description_mistakes_are_told_together():
-    found = rules.description_problems(
-        slug="No", title=" ", description="x" * 20_001, languages=["ro", "klingon"]
-    )
-    assert [(one.field, one.code) for one in found] == [
-        ("slug", "dataset.slug.form"),
-        ("title", "text.empty"),
-        ("description", "text.too_long"),
-        ("languages.1", "dataset.languages.unknown"),
-    ]
-    assert [
-        one.code
-        for one in rules.description_problems(slug="a", title="t", description="d\0", languages=[])
-    ] == ["text.nul", "dataset.languages.count"]
-
-
 @pytest.mark.parametrize(
     ("written", "searched"),
     [("Știri", "stiri"), ("Ştiri  ÎN țară", "stiri in tara"), ("ﬁ", "fi")],

@@ -62,7 +62,6 @@ def test_a_dataset_withdrawn_before_the_start_fails_the_job_and_gives_its_hours_
     ana, project, allocation, corpus
 ):
     job = submit(project, ana, inputs=["ro-corpus@1"])
-    catalogue.publish(corpus.dataset, by=ana, now=timezone.now())
     catalogue.withdraw(corpus.dataset, reason="A right ended.", by=ana, now=timezone.now())
 
     job = work_until_settled(job.code)
