@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
 
+from uzina.catalogue import rules
 from uzina.catalogue.models import AccessRequest, Dataset, Space, Version
 from uzina.people import access as people
 from uzina.people import queries
@@ -135,3 +136,8 @@ def verbs(person: Person, request: AccessRequest) -> list[str]:
         if is_allowed:
             found.append(verb)
     return found
+
+
+def may_keep_longer(person: Person) -> bool:
+    """Tell whether the person may give a space more time as often as needed: an operator."""
+    return people.is_operator(person)

@@ -37,6 +37,19 @@ class ComputeConfig(AppConfig):
         for event in ACCOUNT_NEWS:
             subscribe(event, "compute.accounts_changed")
         subscribe("allocation.exhausted", "compute.stop_exhausted")
+        for event in ("access.revoked", "access.ended"):
+            subscribe(event, "compute.access_over")
+        declare(
+            "compute.data_lost",
+            title=_("A job's data may no longer be used"),
+            is_mandatory=True,
+            example={
+                "job": {"code": "JOB-7Q3K2M", "name": "prepare"},
+                "dataset": "health-texts@3",
+                "is_running": True,
+                "path": "/jobs/JOB-7Q3K2M/",
+            },
+        )
         declare(
             "compute.maintenance",
             title=_("Maintenance of machines"),

@@ -35,6 +35,7 @@ from uzina.compute.actions.maintenance import (
     change,
     promise_notices,
 )
+from uzina.compute.actions.permits import stop_waiting, tell_data_lost
 from uzina.compute.actions.reconciling import (
     WRITING,
     ask_repair,
@@ -114,8 +115,10 @@ __all__ = [
     "restate",
     "set_tariff",
     "settle",
+    "stop_waiting",
     "submit",
     "submit_many",
     "take_command",
+    "tell_data_lost",
     "use_ticket",
 ]

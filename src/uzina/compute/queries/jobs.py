@@ -43,6 +43,18 @@ def jobs_of(project: Project) -> QuerySet[Job]:
     return Job.objects.filter(project=project).order_by("-pk")  # type: ignore[no-any-return]
 
 
+def open_jobs_with(*, project: str, dataset: str) -> list[Job]:
+    """Return the jobs of a project that have not ended and read a dataset, oldest first."""
+    rows = (
+        Job.objects.filter(project__code=project, state__in=rules.OPEN)
+        .select_related("project", "submitted_by")
+        .order_by("pk")
+    )
+    return [
+        job for job in rows if any(one["dataset"] == dataset for one in job.spec.get("inputs", ()))
+    ]
+
+
 def successor(job: Job) -> Job | None:
     """Return the job that went on in this one's run directory, the latest of several."""
     return Job.objects.filter(run_dir=job.run_dir, pk__gt=job.pk).order_by("-pk").first()  # type: ignore[no-any-return]

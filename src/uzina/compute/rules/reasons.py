@@ -96,6 +96,10 @@ REASONS = {
     "NodeFail": _("A node failed under it. These hours are not charged."),
     "Rejected": _("The cluster refused it."),
     "Inputs": _("Its inputs could not be made ready."),
+    "AccessOver": _(
+        "Its project may no longer use data that it reads, so it was not started. Nothing was "
+        "charged."
+    ),
     "Vanished": _("The cluster no longer knows it. Nothing was charged."),
     "Rebooted": _("The machine stopped while it ran. Nothing was charged."),
     "Cancelled": _("It was cancelled."),

@@ -11,10 +11,12 @@ from uzina.compute.tasks.accounts import (
 from uzina.compute.tasks.endings import follow_up, measure_effort
 from uzina.compute.tasks.handing import hand_cancel, hand_over, hand_over_many
 from uzina.compute.tasks.notices import mail_maintenance, tell_maintenance
+from uzina.compute.tasks.permits import access_over
 from uzina.compute.tasks.sampling import count, forget_samples
 from uzina.compute.tasks.watching import sweep, watch
 
 __all__ = [
+    "access_over",
     "accounts_changed",
     "compare_totals",
     "count",

@@ -117,12 +117,20 @@ def _make_ready(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec | Non
         if refused.code.endswith(".disk_full"):
             actions.postpone(job, reason="DiskFull", detail=str(refused), now=now)
         else:
-            actions.reject(job, reason="Inputs", detail=str(refused), now=now)
+            _reject_inputs(job, refused, now=now)
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         actions.postpone(job, reason="DiskFull", detail=str(error), now=now)
     return None
+
+
+def _reject_inputs(job: Job, refused: Refused, *, now: datetime) -> None:
+    is_over = refused.code.startswith("version.use.")
+    reason = "AccessOver" if is_over else "Inputs"
+    actions.reject(job, reason=reason, detail=str(refused), now=now)
+    if is_over:
+        actions.tell_data_lost(job, dataset=str(refused.facts.get("reference", "")), now=now)
 
 
 def _ask(cluster: Scheduler, job: Job, spec: JobSpec) -> Answer:
