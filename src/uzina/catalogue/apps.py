@@ -2,8 +2,15 @@
 
 from django.apps import AppConfig
 
+from uzina.catalogue.rules.spaces_messages import declare_spaces
 from uzina.catalogue.rules.terms_messages import declare_access
-from uzina.core.agenda import every
+from uzina.core.agenda import every, subscribe
+
+STORAGE_NEWS = (
+    *("project.opened", "project.extended", "project.wound_up"),
+    *("allocation.granted", "allocation.topped_up", "allocation.reduced"),
+)
+"""What changes the quotas and the ends of a project's spaces."""
 
 
 class CatalogueConfig(AppConfig):
@@ -17,3 +24,7 @@ class CatalogueConfig(AppConfig):
         every("catalogue.sweep", seconds=3600)
         every("catalogue.watch_access", seconds=60)
         declare_access()
+        every("catalogue.keep_spaces", seconds=3600)
+        for event in STORAGE_NEWS:
+            subscribe(event, "catalogue.follow_spaces")
+        declare_spaces()

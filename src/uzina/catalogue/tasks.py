@@ -1,8 +1,14 @@
 """What the worker runs."""
 
 from datetime import datetime
+from typing import Any
 
 from uzina.catalogue import actions
+from uzina.catalogue.actions import keeping
+from uzina.catalogue.actions import spaces as space_actions
+from uzina.catalogue.queries import spaces as space_queries
+from uzina.people import actions as people_actions
+from uzina.people import queries as people
 
 
 def watch_access(*, now: datetime) -> None:
@@ -12,9 +18,60 @@ def watch_access(*, now: datetime) -> None:
 
 def sweep(*, now: datetime) -> None:
     """Remove what uploads that died left behind."""
-    actions.sweep()
+    actions.sweep(now=now)
+
+
+def check_upload(*, code: str, now: datetime) -> None:
+    """Check a large file that has arrived in parts, and keep it."""
+    actions.check_upload(code, now=now)
 
 
 def read_layouts(*, slug: str, number: int, now: datetime) -> None:
     """Read the columns of a new version's files."""
     actions.read_layouts(slug, number)
+
+
+def follow_spaces(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
+    """Give a project the spaces, quotas and ends that news of it asks for."""
+    project = people.project(facts.get("project", subject))
+    if project is not None:
+        space_actions.follow_project(project, now=now)
+
+
+def keep_spaces(*, now: datetime) -> None:
+    """Do what the clock asks of spaces: tell, tidy, trash, delete for good. Again is harmless."""
+    space_actions.release_stale(now=now)
+    for project in space_queries.projects_with_spaces():
+        for space in space_actions.follow_project(project, now=now):
+            keeping.warn(space, now=now)
+            keeping.end(space, now=now)
+            while keeping.tidy_scratch(space, now=now):
+                pass
+            while keeping.purge_trash(space, now=now):
+                pass
+            while keeping.purge_space(space, now=now) is not None:
+                pass
+    keeping.remove_bytes(now=now)
+
+
+def mail_space(*, space: int, person: str, what: str, days: int, now: datetime) -> None:
+    """Tell somebody that a space comes to its end, or has."""
+    found, member = space_queries.space_by_id(space), people.person(person)
+    if found is None or member is None:
+        return
+    people_actions.write_message(
+        member,
+        kind=f"catalogue.space_{what}",
+        facts={
+            "space": found.reference,
+            "project": found.project,
+            "days": days,
+            "files": found.taken.files,
+            "ends_at": found.expires_at,
+            "gone_at": space_queries.gone_at(found),
+            "path": f"/projects/{found.project.code}/storage/",
+        },
+        about=found.project.code,
+        key=f"space.{found.pk}.{what}.{days}.{found.expires_at.isoformat()}.{member.code}",
+        now=now,
+    )

@@ -172,9 +172,10 @@ def run_person(options: argparse.Namespace) -> int:
 
 
 def run_check(_options: argparse.Namespace) -> int:
-    """Prove the books, the log and the stored files."""
+    """Prove the books, the log, the stored files and the sums of the spaces."""
     _set_up()
     from uzina.catalogue.queries import check_versions
+    from uzina.catalogue.queries.spaces import check_spaces
     from uzina.core.log import check_log
     from uzina.ledger.queries import check_books
 
@@ -185,7 +186,11 @@ def run_check(_options: argparse.Namespace) -> int:
     )
     print(f"Log: {log.entries} entries, {len(log.problems)} problems.")  # noqa: T201 - command
     print(f"Stored files: {len(versions)} problems.")  # noqa: T201 - command
-    found = [*books.problems, *log.problems, *versions]
+    spaces = check_spaces()
+    print(  # noqa: T201 - command
+        f"Spaces: {spaces.spaces} spaces, {spaces.items} files, {len(spaces.problems)} problems."
+    )
+    found = [*books.problems, *log.problems, *versions, *spaces.problems]
     for line in found:
         print(f"- {line}")  # noqa: T201 - command
     return 1 if found else 0

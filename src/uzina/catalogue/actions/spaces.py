@@ -72,6 +72,9 @@ def _follow(space: Space, quota: rules.Quota, keeping: rules.Keeping, *, now: da
         log("space.resized", space.reference, by=None, now=now, before=before, bytes=quota.bytes)
     if expires_at > space.expires_at:
         space.warned_days = None
+        if space.why == "ended" and now < expires_at:
+            space.state = rules.SPACE_FLOW.after("reopen", space.state)
+            space.trashed_at, space.why = None, ""
     space.expires_at = expires_at
     space.save()
 
@@ -311,14 +314,18 @@ def _check_files(space: Space, files: Sequence[File]) -> None:
     check_places(space, [one.path for one in files])
 
 
-def check_places(space: Space, paths: Sequence[str], *, leaving: Sequence[int] = ()) -> None:
+def check_places(
+    space: Space, paths: Sequence[str], *, leaving: QuerySet[Item] | None = None
+) -> None:
     """Raise Invalid where a path would be a file and a folder at once.
 
-    leaving  ids of items that leave their place in the same action
+    leaving  items that leave their place in the same action
     """
     rules.check_clashes(paths)
     above = rules.folders_above(paths)
-    live = Item.objects.live().filter(space=space).exclude(pk__in=leaving)
+    live = Item.objects.live().filter(space=space)
+    if leaving is not None:
+        live = live.exclude(pk__in=leaving.values("pk"))
     problems = [
         rules.file_and_folder(path)
         for path in live.filter(path__in=above).values_list("path", flat=True)

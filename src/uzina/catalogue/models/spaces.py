@@ -34,6 +34,7 @@ class Space(models.Model):
                             only actions that hold the row's lock change them
     expires_at   when it goes to the trash by itself; the one date that is shown everywhere
     kept_until   what an operator, or the respite of a lead, gave beyond the regular end
+    why          why it is in the trash or gone: "ended" by the clock, "deleted" by a person
     warned_days  the last of rules.WARN_DAYS that was told for this expires_at; null for none
     """
 
@@ -55,7 +56,7 @@ class Space(models.Model):
     had_respite = models.BooleanField(default=False)
     warned_days = models.PositiveSmallIntegerField(null=True)
     trashed_at = models.DateTimeField(null=True)
-    purged_at = models.DateTimeField(null=True)
+    why = models.CharField(max_length=10, blank=True)
     made_at = models.DateTimeField()
 
     objects: ClassVar[Any] = SpaceQuerySet.as_manager()
@@ -252,6 +253,23 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Purge(models.Model):
+    """The bytes of a dataset version were given up, on a stated basis. The version's row stays: what
+    was made of it keeps its lineage.
+    """
+
+    version = models.OneToOneField(
+        "catalogue.Version", on_delete=models.PROTECT, related_name="purge"
+    )
+    basis = StateField(rules.PurgeBasis)
+    reason = models.TextField()
+    at = models.DateTimeField()
+    by_code = models.CharField(max_length=40, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.basis}"
 
 
 class Tombstone(models.Model):

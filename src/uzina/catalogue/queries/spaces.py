@@ -1,18 +1,21 @@
 """Spaces: what is in them, what is left, and whether their sums are right."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Left
 
+from uzina.catalogue.models import Version
 from uzina.catalogue.models.spaces import Item, Reservation, Space
 from uzina.catalogue.rules import spaces as rules
 from uzina.ledger import queries as ledger
+from uzina.people import queries as people
 
 if TYPE_CHECKING:
-    from uzina.people.models import Project
+    from uzina.people.models import Person, Project
 
 
 def keeping() -> rules.Keeping:
@@ -54,6 +57,42 @@ def space(project: str, kind: str) -> Space | None:
     return found
 
 
+def space_by_id(pk: int) -> Space | None:
+    """Return a space by its id, whoever asks."""
+    found: Space | None = (
+        Space.objects.select_related("project__organisation").filter(pk=pk).first()
+    )
+    return found
+
+
+def projects_with_spaces() -> "list[Project]":
+    """Return the projects whose spaces are not all deleted for good, oldest first. Two queries."""
+    kept = Space.objects.exclude(state=rules.SpaceState.PURGED).values_list("project", flat=True)
+    found = people.projects_by_id(set(kept))
+    return [found[pk] for pk in sorted(found)]
+
+
+def gone_at(space: Space) -> datetime:
+    """Return when all of a space is deleted for good, unless somebody does something."""
+    return rules.purges(space.trashed_at or space.expires_at, keeping=keeping())
+
+
+def resolve(person: "Person | None", reference: str) -> tuple[Space, str]:
+    """Return the space and the path in it that PROJECT:KIND/path names; the path is "" for all.
+
+    person  from among what they may see; None is the factory itself
+
+    Raises Refused space.find.unknown, Invalid item.path.unsafe.
+    """
+    code, kind, path = rules.parse_space(reference)
+    rows = Space.objects.all() if person is None else Space.objects.visible_to(person)
+    found = rows.select_related("project__organisation").filter(project__code=code, kind=kind)
+    row = found.first()
+    if row is None:
+        raise rules.unknown(reference)
+    return row, path
+
+
 def spaces_of(project: "Project") -> list[Space]:
     """Return a project's spaces: scratch, project, dataset, as far as they are open."""
     found = {
@@ -75,6 +114,21 @@ def at_or_below(rows: "QuerySet[Item]", path: str) -> "QuerySet[Item]":
         return rows
     head = f"{path}/"
     return rows.alias(head=Left("path", len(head))).filter(Q(path=path) | Q(head=head))
+
+
+def made_from(version: Version) -> list[Version]:
+    """Return every version made from this one, or from one made from it: models as well as data.
+
+    A query for each step away.
+    """
+    found: dict[int, Version] = {}
+    step = {version.pk}
+    while step:
+        rows = Version.objects.whole().filter(derived_from__in=step).exclude(pk__in=found)
+        fresh = {one.pk: one for one in rows.distinct().order_by("pk")}
+        found |= fresh
+        step = set(fresh)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,19 @@ class SpaceState(States):
     PURGED = "purged", _("Deleted for good"), "quiet"
 
 
+class PurgeBasis(States):
+    """Why the bytes of a version that others may have used are given up."""
+
+    ERASURE = "erasure", _("A person asked for their data to be erased (GDPR, Article 17)"), "bad"
+    RETENTION = "retention", _("The period for which the data may be kept is over"), "quiet"
+    RIGHTS = "rights", _("The right to keep the data ended or was never there"), "bad"
+    ORDER = "order", _("An authority or a court ordered it"), "bad"
+    NO_NEED = "no_need", _("Nobody needs the data any more"), "quiet"
+
+
+UPLOAD_NAMES = timedelta(days=7)
+"""How long an upload alone keeps bytes: the time to put them into a version or a space."""
+
 S = SpaceState
 
 SPACE_FLOW = Flow(
@@ -56,7 +69,7 @@ SPACE_FLOW = Flow(
         "trash": Move(S.OPEN, to=S.TRASHED),
         "restore": Move(S.TRASHED, to=S.OPEN),
         "purge": Move(S.TRASHED, to=S.PURGED),
-        "reopen": Move(S.PURGED, to=S.OPEN),
+        "reopen": Move(S.TRASHED, S.PURGED, to=S.OPEN),
     },
 )
 
