@@ -1,10 +1,10 @@
 """What we ask of the place where bytes are kept."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.text import _
@@ -196,11 +196,23 @@ def no_room_to_stage() -> StoreRefused:
     )
 
 
+class RegistrarDown(Exception):
+    """The registry of identifiers did not answer. Try again; the identifier is kept."""
+
+
+class RegistrarRefused(Exception):
+    """The registry will not take the identifier as it is. An operator has to look."""
+
+
 class ObjectStore(Protocol):
     """Bytes kept under their own SHA-256, in small hexadecimal: written once, never changed.
 
     Every method raises StoreDown when the store cannot be reached.
+
+    is_direct  parts and files go past the portal, by links
     """
+
+    is_direct: bool
 
     def put(self, sha256: str, chunks: Iterable[bytes], *, size: int) -> None:
         """Keep bytes under their checksum; done already, it changes nothing.
@@ -259,6 +271,9 @@ class ObjectStore(Protocol):
         missing and must be sent again), upload.complete.busy while one arrives, upload.part.gone.
         """
 
+    def is_quick(self, incoming: Incoming) -> bool:
+        """Tell whether digest() answers while somebody waits."""
+
     def read(self, incoming: Incoming, *, first: int = 0, after: int | None = None) -> bytes:
         """Return bytes [first, after) of a whole that is not kept yet: to look what it is."""
 
@@ -270,3 +285,17 @@ class ObjectStore(Protocol):
 
     def link(self, sha256: str, *, name: str, media_type: str, now: datetime) -> Link | None:
         """Return where the bytes can be fetched as an attachment without passing here; or None."""
+
+
+class Registrar(Protocol):
+    """Who makes an identifier, shaped as a DOI, lead to the page of what it names.
+
+    is_public  whether https://doi.org knows the identifiers; pages and citations say so
+
+    `announce` raises RegistrarDown (try again) or RegistrarRefused (do not).
+    """
+
+    is_public: bool
+
+    def announce(self, identifier: str, *, url: str, metadata: Mapping[str, Any]) -> None:
+        """Make the identifier lead to url, with what is said of it. Again changes nothing."""

@@ -41,7 +41,11 @@ urlpatterns = [
     path("access/<slug:code>/revoke/", terms.revoke, name="revoke"),
     path("access/<slug:code>/withdraw/", terms.withdraw_request, name="withdraw_request"),
     path("access/<slug:code>/end/", terms.end, name="end"),
+    path("files/<slug:slug>/<number:number>/<path:path>", views.file, name="file"),
     path("datasets/<slug:slug>/publish/", views.publish, name="publish"),
     path("datasets/<slug:slug>/withdraw/", views.withdraw, name="withdraw"),
+    path("datasets/<slug:slug>/versions/<number:number>/", views.version, name="version"),
+    path("datasets/<slug:slug>/versions/<number:number>/cite.<str:form>", views.cite, name="cite"),
+    path("doi/<path:identifier>", views.resolve, name="resolve"),
     path("datasets/<slug:slug>/<number:number>/files/<path:path>", views.download, name="download"),
 ]

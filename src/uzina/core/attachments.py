@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.utils.http import content_disposition_header
 
 from uzina.core.errors import Refused
+from uzina.core.http import problem_response
 from uzina.core.text import _
 
 SHOWN_BY_NO_BROWSER = frozenset(
@@ -57,15 +58,25 @@ def attachment(
     }
     if request.headers.get("If-None-Match", "") == headers["ETag"]:
         return HttpResponse(status=304, headers={"ETag": headers["ETag"]})
+    # Never packed on the way: ranges and the tag are of these bytes.
+    headers["Content-Encoding"] = "identity"
     asked = request.headers.get("Range", "")
     if request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
         asked = ""
-    part = byte_range(asked, size)
+    try:
+        part = byte_range(asked, size)
+    except Refused as refused:
+        answer = problem_response(request, refused, status=416)
+        answer["Content-Range"] = f"bytes */{size}"
+        return answer
     first, after = part or (0, size)
     headers["Content-Length"] = str(after - first)
     if part:
         headers["Content-Range"] = f"bytes {first}-{after - 1}/{size}"
-    return StreamingHttpResponse(pieces(first, after), status=206 if part else 200, headers=headers)
+    status = 206 if part else 200
+    if request.method == "HEAD":
+        return HttpResponse(status=status, headers=headers)
+    return StreamingHttpResponse(pieces(first, after), status=status, headers=headers)
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:

@@ -1,5 +1,6 @@
 """The root of the API: who calls, what is mounted, how refusals are told."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from ninja.security import HttpBearer, SessionAuth
 
 from uzina.calls.api import router as calls
 from uzina.catalogue.api import router as catalogue
+from uzina.catalogue.ports import StoreDown
 from uzina.compute.api import router as compute
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.http import problem, problem_response
@@ -26,6 +28,8 @@ from uzina.people.queries import token_holder
 from uzina.programme.api import router as programme
 from uzina.sizing.api import router as sizing
 from uzina.training.api import router as training
+
+logger = logging.getLogger(__name__)
 
 
 class NoNul(Parser):
@@ -98,6 +102,20 @@ api.add_router("/programme/", programme)
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """Tell a refusal."""
     return problem_response(request, error)
+
+
+@api.exception_handler(StoreDown)
+def store_down(request: HttpRequest, error: StoreDown) -> HttpResponse:
+    """Ask to come back: the store does not answer."""
+    logger.error("the store does not answer: %s", error)
+    response = problem(
+        code="store.down",
+        status=503,
+        detail=gettext("The factory's storage does not answer. Try again in a minute."),
+        request=request,
+    )
+    response["Retry-After"] = "5"
+    return response
 
 
 @api.exception_handler(ValidationError)

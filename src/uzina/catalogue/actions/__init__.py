@@ -39,6 +39,11 @@ from uzina.catalogue.actions.terms import (
     withdraw_access,
 )
 from uzina.catalogue.actions.uploads import (
+    abort,
+    begin_upload,
+    check_upload,
+    complete,
+    put_part,
     sweep,
     upload,
 )
@@ -52,11 +57,15 @@ from uzina.catalogue.actions.versions import (
 )
 
 __all__ = [
+    "abort",
     "add_version",
     "add_version_from_folder",
     "ask_access",
     "begin_read",
+    "begin_upload",
+    "check_upload",
     "close_version",
+    "complete",
     "describe",
     "end_access",
     "end_if_over",
@@ -67,6 +76,7 @@ __all__ = [
     "offer_policy",
     "open_version",
     "publish",
+    "put_part",
     "read_layouts",
     "refresh",
     "refuse_access",

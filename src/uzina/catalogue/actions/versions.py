@@ -12,6 +12,7 @@ from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.actions.layouts import promise_layouts
 from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.actions.terms import note_use
+from uzina.catalogue.actions.uploads import wrong_types
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Staging, Upload, Version
 from uzina.catalogue.rules import File
@@ -39,7 +40,7 @@ def add_version(
     """Add a version of files that are in the store already. It never changes afterwards.
 
     files  path, bytes, sha256 and, where it is not to be guessed, media_type of each
-    note   what changed and why
+    note   what changed and why: needed of a person from the second version on
 
     Raises Invalid (paths unsafe or twice; version.blob.missing for bytes that were not uploaded
     or have another size), NotAllowed version.add.not_yours, Refused version.add.not_now for a
@@ -63,10 +64,6 @@ def add_version(
             _("{dataset} was withdrawn and takes no new versions."),
             dataset=dataset.slug,
         )
-    problems = rules.text_problems("note", note, longest=rules.LONGEST_NOTE, is_needed=False)
-    problems += _missing_blobs(dataset, rows, by=by)
-    if problems:
-        raise Invalid(problems)
     digest = rules.digest(rows)
     same = dataset.versions.filter(digest=digest).first()
     if same is not None:
@@ -76,8 +73,14 @@ def add_version(
             dataset=dataset.slug,
             number=same.number,
         )
-
     last = dataset.versions.order_by("-number").values_list("number", flat=True).first()
+    is_told = by is None or bool(made_by_job)
+    problems = rules.note_problems(note, after=0 if is_told else last or 0)
+    problems += _missing_blobs(dataset, rows, by=by)
+    problems += wrong_types(rows, by=by)
+    if problems:
+        raise Invalid(problems)
+
     version: Version = Version.objects.create(
         dataset=dataset,
         number=(last or 0) + 1,
@@ -115,7 +118,9 @@ def _missing_blobs(dataset: Dataset, rows: Sequence[File], *, by: Person | None)
     if by is not None:
         wanted = {one.sha256 for one in rows}
         allowed = set(
-            Upload.objects.filter(person=by, sha256__in=wanted).values_list("sha256", flat=True)
+            Upload.objects.kept()
+            .filter(person=by, sha256__in=wanted)
+            .values_list("sha256", flat=True)
         )
         if wanted - allowed:
             for earlier in dataset.versions.order_by("-number")[:20]:

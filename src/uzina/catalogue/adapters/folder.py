@@ -39,6 +39,8 @@ class FolderStore(FolderParts):
     sweep can tell an upload that lives from one that died.
     """
 
+    is_direct = False
+
     def __init__(self, folder: Path) -> None:
         super().__init__(Path(folder))
         self.objects = self.folder / "objects"

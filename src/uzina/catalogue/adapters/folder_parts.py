@@ -33,7 +33,7 @@ from uzina.catalogue.ports import (
     upload_gone,
     wrong_part,
 )
-from uzina.catalogue.rules import Checksum
+from uzina.catalogue.rules import AT_ONCE, Checksum
 from uzina.core.errors import Refused
 
 PIECE = 1 << 20
@@ -134,6 +134,10 @@ class FolderParts:
             if known and known.seen == [one.checksum for one in self.list_parts(incoming)]:
                 return str(known.hasher.hexdigest())
             return self._read_through(incoming, data, progress or (lambda _count: None))
+
+    def is_quick(self, incoming: Incoming) -> bool:
+        known = _running.get(self._key(incoming))
+        return incoming.size <= AT_ONCE or (known is not None and known.at == incoming.size)
 
     def read(self, incoming: Incoming, *, first: int = 0, after: int | None = None) -> bytes:
         end = incoming.size if after is None else min(after, incoming.size)

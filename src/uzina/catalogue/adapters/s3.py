@@ -33,7 +33,7 @@ from uzina.catalogue.ports import (
     wrong_checksum,
     wrong_part,
 )
-from uzina.catalogue.rules import SHA256, Checksum
+from uzina.catalogue.rules import AT_ONCE, SHA256, Checksum
 
 PIECE = 1 << 20
 LEAST_PART = 16 << 20
@@ -70,6 +70,8 @@ def s3_store(bucket: Bucket) -> "S3Store":
 
 class S3Store:
     """Keeps each blob as one object."""
+
+    is_direct = True
 
     def __init__(self, bucket: Bucket) -> None:
         self.place = bucket
@@ -298,6 +300,9 @@ class S3Store:
                     "Parts": [{"PartNumber": one.number, "ETag": one.tag} for one in parts]
                 },
             )
+
+    def is_quick(self, incoming: Incoming) -> bool:
+        return incoming.size <= AT_ONCE
 
     def read(self, incoming: Incoming, *, first: int = 0, after: int | None = None) -> bytes:
         end = incoming.size if after is None else min(after, incoming.size)

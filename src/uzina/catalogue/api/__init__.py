@@ -2,13 +2,14 @@
 
 from ninja import Router
 
-from uzina.catalogue.api import datasets, licences, terms, uploads, versions
+from uzina.catalogue.api import datasets, licences, links, terms, uploads, versions
 
 router = Router(tags=["catalogue"])
 for part in (
     licences,
     datasets,
     uploads,
+    links,
     versions,
     terms,
 ):

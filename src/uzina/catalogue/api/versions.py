@@ -88,7 +88,11 @@ def show_version(request: SignedIn, slug: Slug, number: Number) -> Any:
     return visible_version(request, slug, number)
 
 
-@router.get("/datasets/{slug}/versions/{number}/files/{path:path}")
+@router.api_operation(
+    ["GET", "HEAD"],
+    "/datasets/{slug}/versions/{number}/files/{path:path}",
+    operation_id="catalogue_download_file",
+)
 def download_file(
     request: SignedIn, slug: Slug, number: Number, path: Annotated[str, Field(max_length=4096)]
 ) -> HttpResponseBase:

@@ -1,5 +1,11 @@
 """Reads worth a name."""
 
+from uzina.catalogue.queries.citations import (
+    citation,
+    identified,
+    identifier_of,
+    new_identifier,
+)
 from uzina.catalogue.queries.datasets import (
     carried,
     dataset,
@@ -54,7 +60,13 @@ from uzina.catalogue.queries.terms import (
     with_all,
 )
 from uzina.catalogue.queries.uploads import (
+    check_link,
     has_blob,
+    incoming,
+    is_direct,
+    link,
+    part_links,
+    parts,
 )
 from uzina.catalogue.queries.versions import (
     check_versions,
@@ -75,8 +87,10 @@ __all__ = [
     "catalog_dump",
     "catalog_ntriples",
     "catalog_page",
+    "check_link",
     "check_use",
     "check_versions",
+    "citation",
     "contents",
     "data_for",
     "dataset",
@@ -92,11 +106,19 @@ __all__ = [
     "has_blob",
     "has_personal_data",
     "holder_names",
+    "identified",
+    "identifier_of",
+    "incoming",
+    "is_direct",
     "language_names",
     "licence",
     "licences",
+    "link",
+    "new_identifier",
     "of_closed_projects",
     "other_grants",
+    "part_links",
+    "parts",
     "policy_of",
     "readable_versions",
     "readiness",

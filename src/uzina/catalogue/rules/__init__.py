@@ -74,6 +74,7 @@ from uzina.catalogue.rules.texts import (
     text_problems,
 )
 from uzina.catalogue.rules.uploads import (
+    AT_ONCE,
     UPLOAD,
     Checksum,
     UploadState,
@@ -94,6 +95,7 @@ from uzina.catalogue.rules.versions import (
     digest,
     manifest,
     media_type,
+    note_problems,
     path_problem,
 )
 from uzina.catalogue.rules.vocabularies import (
@@ -106,6 +108,7 @@ from uzina.catalogue.rules.vocabularies import (
 
 __all__ = [
     "ACCESS",
+    "AT_ONCE",
     "BY_ASKERS",
     "BY_DECIDERS",
     "CHECKS",
@@ -165,6 +168,7 @@ __all__ = [
     "manifest",
     "media_type",
     "merged",
+    "note_problems",
     "page_start",
     "parse_checksum",
     "parse_reference",

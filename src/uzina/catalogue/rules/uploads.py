@@ -19,6 +19,9 @@ MOST_PARTS = 10_000
 LIFE = timedelta(days=7)
 """How long an upload waits for its next part, and how long a client may be away."""
 
+LONGEST_LIFE = timedelta(days=14)
+"""However often parts come, an upload ends by then."""
+
 AT_ONCE = 64 << 20
 """Up to so many bytes are checked while the client waits; more in the background."""
 
@@ -44,6 +47,7 @@ UPLOAD = Flow(
     {
         "complete": Move(U.RECEIVING, to=U.CHECKING),
         "reopen": Move(U.CHECKING, to=U.RECEIVING),
+        "send": Move(U.RECEIVING, to=U.RECEIVING),
         "keep": Move(U.RECEIVING, U.CHECKING, to=U.KEPT),
         "abort": Move(U.RECEIVING, U.CHECKING, to=U.STOPPED),
     },

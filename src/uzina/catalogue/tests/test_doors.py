@@ -187,7 +187,8 @@ def test_a_range_beyond_the_end_is_refused(api, ana, version):
     sent = api(ana).get(
         f"{BASE}/datasets/ro-corpus/versions/1/files/ro/a.txt", headers={"Range": "bytes=110-"}
     )
-    assert (sent.status_code, sent.json()["code"]) == (409, "file.range.outside")
+    assert (sent.status_code, sent.json()["code"]) == (416, "file.range.outside")
+    assert sent["Content-Range"] == "bytes */110"
 
 
 def test_a_file_one_has_is_not_sent_again(api, ana, version):
