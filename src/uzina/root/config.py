@@ -97,6 +97,17 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
+class CatalogueConfig:
+    """Datasets and how they are named to the world."""
+
+    identifier_prefix: str = doc(
+        "Begins the identifiers of published data. 10.5072 is the prefix for tests: such an "
+        "identifier leads to this portal only.",
+        "10.5072",
+    )
+
+
+@dataclass(frozen=True)
 class SpacesConfig:
     """Storage of projects: how much, how long, and what happens afterwards."""
 
@@ -273,6 +284,7 @@ class Config:
     folders: FoldersConfig = field(default_factory=FoldersConfig)
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    catalogue: CatalogueConfig = field(default_factory=CatalogueConfig)
     spaces: SpacesConfig = field(default_factory=SpacesConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
@@ -409,6 +421,12 @@ def _check_programme(programme: ProgrammeConfig) -> list[str]:
     return []
 
 
+def _check_catalogue(catalogue: CatalogueConfig) -> list[str]:
+    if re.fullmatch(r"10\.[0-9]{4,9}(\.[0-9]{1,9})*", catalogue.identifier_prefix):
+        return []
+    return ["catalogue.identifier_prefix must look like 10.12345."]
+
+
 def _check_spaces(spaces: SpacesConfig) -> list[str]:
     mistakes = [
         f"spaces.{one.name} must not be below {least}."
@@ -434,6 +452,7 @@ def _check(config: Config) -> list[str]:
         mistakes.append(f"site.timezone: there is no time zone {config.site.timezone!r}.")
     mistakes += _check_programme(config.programme)
     mistakes += _check_spaces(config.spaces)
+    mistakes += _check_catalogue(config.catalogue)
     try:
         re.compile(config.session.hosts)
     except re.error as error:

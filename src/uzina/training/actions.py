@@ -381,6 +381,7 @@ def _open_dataset(
         by=None,
         now=now,
         kind=kind,
+        facts=None if is_model else catalogue_queries.carried(sources),
     )
 
 

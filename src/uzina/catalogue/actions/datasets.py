@@ -217,10 +217,12 @@ def publish(dataset: Dataset, *, by: Person | None, now: datetime) -> Dataset:
         raise Invalid(missing)
 
     dataset.state, dataset.published_at, dataset.changed_at = state, now, now
-    dataset.save(update_fields=["state", "published_at", "changed_at"])
+    if dataset.kind is rules.DatasetKind.DATA:
+        dataset.identifier = dataset.identifier or queries.new_identifier(dataset)
+    dataset.save(update_fields=["state", "published_at", "changed_at", "identifier"])
     refresh(dataset, now=now)
     retag(dataset)
-    log("dataset.published", dataset.slug, by=by, now=now)
+    log("dataset.published", dataset.slug, by=by, now=now, identifier=dataset.identifier)
     return dataset
 
 

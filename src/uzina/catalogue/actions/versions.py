@@ -10,11 +10,13 @@ from typing import Any
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.actions.layouts import promise_layouts
+from uzina.catalogue.actions.naming import keep_bytes
 from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.actions.terms import note_use
 from uzina.catalogue.actions.uploads import wrong_types
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Staging, Upload, Version
+from uzina.catalogue.queries.spaces import in_spaces_of
 from uzina.catalogue.rules import File
 from uzina.core.db import action
 from uzina.core.errors import Invalid, NotAllowed, Problem, Refused
@@ -47,6 +49,7 @@ def add_version(
     withdrawn dataset, version.add.nothing_new when the newest version holds the same.
     """
     rows = rules.manifest(files)
+    keep_bytes()
     dataset = (
         Dataset.objects.select_for_update(of=("self",))
         .select_related("holder", "project", "licence")
@@ -125,6 +128,8 @@ def _missing_blobs(dataset: Dataset, rows: Sequence[File], *, by: Person | None)
         if wanted - allowed:
             for earlier in dataset.versions.order_by("-number")[:20]:
                 allowed |= {one["sha256"] for one in earlier.manifest}
+        if wanted - allowed and dataset.project is not None:
+            allowed |= in_spaces_of(dataset.project, wanted)
     problems = []
     for at, one in enumerate(rows):
         size = kept.size(one.sha256) if allowed is None or one.sha256 in allowed else None

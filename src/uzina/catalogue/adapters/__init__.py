@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from uzina.catalogue.adapters.folder import FolderStore
-from uzina.catalogue.ports import ObjectStore
+from uzina.catalogue.adapters.registrars import LocalRegistrar
+from uzina.catalogue.ports import ObjectStore, Registrar
 
 
 def store() -> ObjectStore:
@@ -25,3 +26,8 @@ def store() -> ObjectStore:
             public_endpoint=given.public_endpoint,
         )
     )
+
+
+def registrar() -> Registrar:
+    """Return who makes our identifiers lead somewhere."""
+    return LocalRegistrar()

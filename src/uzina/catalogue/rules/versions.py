@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from uzina.catalogue.rules.datasets import LONGEST_NOTE
+from uzina.catalogue.rules.texts import text_problems
 from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 
@@ -55,6 +57,23 @@ class File:
     bytes: int
     sha256: str
     media_type: str
+
+
+def note_problems(note: str, *, after: int) -> list[Problem]:
+    """Return what is wrong with what is said of a new version.
+
+    after  the number of the version before it, 0 where nothing has to be said
+    """
+    if after and not note.strip():
+        return [
+            Problem(
+                "note",
+                "version.note.missing",
+                _("Say what changed since version {number}, and why."),
+                {"number": after},
+            )
+        ]
+    return text_problems("note", note, longest=LONGEST_NOTE, is_needed=False)
 
 
 def path_problem(path: str) -> str:

@@ -190,7 +190,7 @@ def test_another_member_builds_on_what_the_dataset_holds_already(
 ):
     people.add_member(project, stranger, kind=MembershipKind.MEMBER, by=ana, now=NOW)
     files = [*version.manifest, send(stranger, "more", b"more")]
-    assert actions.add_version(dataset, files=files, note="", by=stranger, now=NOW).number == 2
+    assert actions.add_version(dataset, files=files, note="More.", by=stranger, now=NOW).number == 2
 
 
 def test_a_stranger_adds_nothing(version, dataset, stranger):
@@ -322,7 +322,9 @@ def test_withdrawn_data_takes_no_new_use_but_keeps_its_versions(dataset, version
 
 def test_staging_lays_the_files_out_read_only_and_notes_the_use(version, ana, tmp_path):
     for _ in range(2):
-        count = actions.stage(version, to=tmp_path / "in", by=ana, project=None, now=NOW, subject="JOB-7Q3K2M")
+        count = actions.stage(
+            version, to=tmp_path / "in", by=ana, project=None, now=NOW, subject="JOB-7Q3K2M"
+        )
     text = tmp_path / "in" / "ro" / "a.txt"
     assert count == version.bytes
     assert text.read_bytes().startswith(b"Bun")
@@ -351,7 +353,7 @@ def test_a_version_opened_alone_is_seen_by_all_while_its_neighbours_are_not(
     version, dataset, ana, send, stranger
 ):
     files = [send(ana, "x", b"x")]
-    second = actions.add_version(dataset, files=files, note="", by=ana, now=NOW)
+    second = actions.add_version(dataset, files=files, note="Other files.", by=ana, now=NOW)
     actions.open_version(second, by=None, now=NOW)
     seen = Version.objects.visible_to(stranger)
     assert list(seen.values_list("number", flat=True)) == [2]
