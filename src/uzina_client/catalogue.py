@@ -77,10 +77,10 @@ class Catalogue(Part):
             f"/catalogue/datasets/{slug}/versions", {"files": listed, "note": note}
         )
 
-    def download(self, slug: str, number: int, *, to: Path) -> list[Path]:
+    def download(self, slug: str, number: int, *, to: Path | str) -> list[Path]:
         """Fetch every file of a version into a folder, and check each against its checksum.
 
         Files already there and right are kept. Raises OSError for one that does not match.
         """
         base = f"/catalogue/datasets/{slug}/versions/{number}"
-        return fetch_files(self.transport, base, self.version(slug, number)["manifest"], to=to)
+        return fetch_files(self.transport, base, self.version(slug, number)["manifest"], to=Path(to))

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from uzina.catalogue import rules
-from uzina.catalogue.models import Dataset, SearchEntry, Version
+from uzina.catalogue.models import Dataset, SearchEntry, Staging, Version
 
 if TYPE_CHECKING:
     from uzina.people.models import Person
@@ -47,7 +47,11 @@ def search(
     counted = rules.tally(rows, wanted.chosen)
     start = rules.page_start(counted.found, cursor)
     keys = counted.found[start : start + limit]
-    items = Dataset.objects.select_related("licence", "holder", "project").in_bulk(keys)
+    items = (
+        Dataset.objects.select_related("licence", "holder", "project", "entry")
+        .defer("search_text", "answers", "entry__words", "entry__title")
+        .in_bulk(keys)
+    )
     newest = {
         one.dataset_id: one
         for one in Version.objects.filter(dataset__in=keys)
@@ -57,7 +61,7 @@ def search(
     end = start + len(keys)
     more = len(counted.found) > end
     return Found(
-        items=[items[key] for key in keys],
+        items=[items[key] for key in keys if key in items],
         newest=newest,
         total=len(counted.found),
         about=len(rows),
@@ -116,3 +120,9 @@ def holder_names(codes: Sequence[str]) -> dict[str, str]:
         "holder__code", "holder__name"
     )
     return dict(rows.distinct())
+
+
+def stagings_of(dataset: Dataset) -> QuerySet[Staging]:
+    """Return the uses of a dataset's versions by jobs, newest first."""
+    rows: QuerySet[Staging] = Staging.objects.filter(version__dataset=dataset)
+    return rows.select_related("version").only("subject", "at", "version__number").order_by("-at")

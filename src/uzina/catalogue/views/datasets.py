@@ -12,7 +12,8 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from uzina.catalogue import access, actions, forms, queries, rules
-from uzina.catalogue.models import Dataset, Staging, Version
+from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.views import contents, terms
 from uzina.catalogue.views.shared import visible_datasets
 from uzina.core.attachments import attachment
 from uzina.core.errors import Refused
@@ -20,6 +21,9 @@ from uzina.people.models import Person
 from uzina.people.types import SignedIn
 
 FILES_SHOWN = 50
+VERSIONS_SHOWN = 30
+JOBS_SHOWN = 30
+SOURCES_SHOWN = 100
 
 
 @require_GET
@@ -33,28 +37,57 @@ def _dataset_page(
     request: HttpRequest, found: Dataset, form: forms.WithdrawForm, *, status: int
 ) -> HttpResponse:
     here = get_language() or "en"
-    versions = list(found.versions.order_by("-number").prefetch_related("stagings"))
-    newest = versions[0] if versions else None
+    versions = list(found.versions.order_by("-number").defer("manifest", "facts")[:VERSIONS_SHOWN])
+    newest = found.versions.order_by("-number").select_related("dataset").first()
     is_mine = isinstance(request.user, Person) and access.may_publish(request.user, found)
     verbs = rules.DATASET.verbs(found.state) if is_mine else []
+    said = found.translations.get(here) or {}
     context = {
         "dataset": found,
-        "licence_title": found.licence.title(here),
-        "licence_plain": found.licence.plain(here),
+        "title": said.get("title") or found.title,
+        "description": said.get("description") or found.description,
+        "licence_title": found.licence.title(here) if found.licence else "",
+        "licence_plain": found.licence.plain(here) if found.licence else "",
         "languages": queries.language_names(found.language_codes, here),
+        "themes": [_term("data-theme", code, here) for code in found.themes],
+        "places": [_term("country", code, here) for code in found.places],
         "versions": versions,
         "newest": newest,
         "files": newest.files[:FILES_SHOWN] if newest else (),
         "files_left": max(0, newest.file_count - FILES_SHOWN) if newest else 0,
-        "facts": _facts(newest),
-        "sources": _sources(versions, request),
+        "sources": _sources(found, request),
         "uses": list(queries.uses(found, seen_by=request.user)[:100]),
-        "jobs": _jobs(versions),
+        "jobs": list(queries.stagings_of(found)[:JOBS_SHOWN]),
         "verbs": verbs,
         "form": form,
         "url": settings.UZINA.site.url,
-    }
+        "here": here,
+        "parts": {
+            name: [f"catalogue/_{name}.html", "catalogue/_nothing.html"]
+            for name in ("terms", "citation", "jsonld")
+        },
+    } | _contents(newest, request, here)
+    context |= terms.on_page(request, found)
     return render(request, "catalogue/dataset.html", context, status=status)
+
+
+def _contents(newest: Version | None, request: HttpRequest, here: str) -> dict[str, Any]:
+    """Return the sample and the statistics, for those who may see them."""
+    if newest is None:
+        return {"may_see_sample": True}
+    if not access.may_see_sample(request.user, newest, now=now()):
+        return {"may_see_sample": False}
+    return {
+        "may_see_sample": True,
+        "sample": contents.sample(newest),
+        "charts": contents.charts(newest, here),
+        "facts": _facts(newest),
+    }
+
+
+def _term(table: str, code: str, here: str) -> str:
+    term = rules.terms(table).get(code)
+    return term.label(here) if term else code
 
 
 def _facts(version: Version | None) -> list[tuple[str, Any]]:
@@ -67,21 +100,15 @@ def _facts(version: Version | None) -> list[tuple[str, Any]]:
     ]
 
 
-def _sources(versions: list[Version], request: HttpRequest) -> list[Version]:
-    found = {
-        source.pk: source
-        for source in Version.objects.visible_to(request.user)
-        .filter(derived__in=[one.pk for one in versions])
+def _sources(found: Dataset, request: HttpRequest) -> list[Version]:
+    rows = (
+        Version.objects.visible_to(request.user)
+        .filter(derived__in=found.versions.values("pk"))
         .whole()
         .distinct()
-    }
-    return sorted(found.values(), key=lambda one: (one.dataset.slug, one.number))
-
-
-def _jobs(versions: list[Version]) -> list[Staging]:
-    """Return the uses of the versions by jobs, newest first."""
-    rows = [staging for version in versions for staging in version.stagings.all()]
-    return sorted(rows, key=lambda one: one.at, reverse=True)[:50]
+        .order_by("dataset__slug", "number")
+    )
+    return list(rows[:SOURCES_SHOWN])
 
 
 @require_GET
@@ -97,6 +124,7 @@ def download(request: HttpRequest, slug: str, number: int, path: str) -> HttpRes
     file = version.file(path)
     if file is None:
         raise Http404
+    actions.begin_read(version, by=request.user, now=now())
     return attachment(
         request,
         path=file.path,

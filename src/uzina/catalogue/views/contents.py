@@ -1,0 +1,87 @@
+"""What a version holds, as the page of its dataset shows it: a sample and statistics."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext, gettext_lazy
+
+from uzina.catalogue import queries, rules
+from uzina.catalogue.models import Version
+from uzina.core.charts import BarChart, bar_chart
+
+TITLES = {
+    "by_language": gettext_lazy("Documents by language"),
+    "documents_by_language": gettext_lazy("Documents by language"),
+    "languages": gettext_lazy("Documents by language"),
+    "tokens_by_language": gettext_lazy("Tokens by language"),
+    "by_source": gettext_lazy("Documents by source"),
+    "documents_by_source": gettext_lazy("Documents by source"),
+    "sources": gettext_lazy("Documents by source"),
+    "excluded": gettext_lazy("Documents left out, by rule"),
+}
+"""What recipes count into tables of name and number; others are shown under their own name."""
+
+MOST_CHARTS = 6
+MOST_BARS = 15
+LARGEST_UNIT = 1e6
+
+
+def sample(version: Version) -> rules.Sample | None:
+    """Return the beginning of the file that shows most, None where no file can be shown."""
+    path = rules.sampled_path([one["path"] for one in version.manifest])
+    file = version.file(path) if path else None
+    if file is None:
+        return None
+    most = min(file.bytes, rules.SAMPLE_BYTES)
+    start = b"".join(queries.contents(version, path, first=0, after=most)) if most else b""
+    shown = rules.sample(path, start)
+    return shown if shown.rows or shown.lines else None
+
+
+def charts(version: Version, here: str) -> list[BarChart]:
+    """Return the statistics of a version, drawn: bytes by format, and what its recipe counted."""
+    drawn = [_by_format(version)]
+    for name, table in version.facts.items():
+        if isinstance(table, Mapping) and (bars := _bars(table)):
+            drawn.append(
+                bar_chart(
+                    title=str(TITLES.get(name, name.replace("_", " "))),
+                    x_label=gettext("Name"),
+                    y_label=gettext("Number"),
+                    bars=[(_name(key, here), value) for key, value in bars],
+                    places=0,
+                )
+            )
+    return drawn[:MOST_CHARTS]
+
+
+def _by_format(version: Version) -> BarChart:
+    sizes: Counter[str] = Counter()
+    for one in version.manifest:
+        sizes[rules.file_format(one["path"]) or gettext("other")] += one["bytes"]
+    is_large = max(sizes.values(), default=0) >= LARGEST_UNIT
+    return bar_chart(
+        title=gettext("Size by file format"),
+        x_label=gettext("File format"),
+        y_label=gettext("Size, MB") if is_large else gettext("Size, kB"),
+        bars=[
+            (name, size / (LARGEST_UNIT if is_large else 1000))
+            for name, size in sizes.most_common(MOST_BARS)
+        ],
+    )
+
+
+def _bars(table: Mapping[str, Any]) -> list[tuple[str, float]]:
+    rows = [
+        (str(key), value)
+        for key, value in table.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return sorted(rows, key=lambda one: -one[1])[:MOST_BARS]
+
+
+def _name(key: str, here: str) -> str:
+    if key in rules.LANGUAGES:
+        return queries.language_names([key], here)[0]
+    return key.replace("_", " ")
