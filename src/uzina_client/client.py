@@ -18,6 +18,7 @@ from uzina_client.challenges import Challenges
 from uzina_client.files import fetch_files
 from uzina_client.judging import Judging
 from uzina_client.part import Part
+from uzina_client.permits import Permits
 from uzina_client.programme import Programme
 from uzina_client.transport import Json, Transport
 
@@ -343,6 +344,11 @@ class Client:
     def ledger(self) -> Ledger:
         """What each project may spend, has set aside and has spent."""
         return Ledger(self.transport)
+
+    @cached_property
+    def permits(self) -> Permits:
+        """Access to data that is not for everybody."""
+        return Permits(self.transport)
 
     @cached_property
     def catalogue(self) -> Catalogue:
