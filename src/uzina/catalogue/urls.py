@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
-from uzina.catalogue.views import feeds, terms
+from uzina.catalogue.views import feeds, spaces, terms
 
 
 class NumberConverter(IntConverter):
@@ -19,17 +19,42 @@ class EndingConverter(StringConverter):
     regex = "ttl|jsonld|rdf"
 
 
+class KindConverter(StringConverter):
+    """The kind of a space."""
+
+    regex = "scratch|project|dataset"
+
+
 register_converter(NumberConverter, "number")
+register_converter(KindConverter, "kind")
 register_converter(EndingConverter, "ending")
 
 app_name = "catalogue"
+STORAGE = "projects/<str:code>/storage/"
+SPACE = f"{STORAGE}<kind:kind>/"
 urlpatterns = [
+    path(STORAGE, spaces.storage, name="storage"),
+    path(SPACE, spaces.folder, name="space"),
+    path(f"{SPACE}trash/", spaces.trash_of, name="space_trash"),
+    path(f"{SPACE}files/<path:path>", spaces.download_item, name="download_item"),
+    path(f"{SPACE}put/", spaces.put_item, name="put_item"),
+    path(f"{SPACE}delete/", spaces.trash_items, name="trash_items"),
+    path(f"{SPACE}move/", spaces.move_item, name="move_item"),
+    path(f"{SPACE}version/", spaces.make_version, name="make_version"),
+    path(f"{SPACE}restore/", spaces.restore_items, name="restore_items"),
+    path(f"{SPACE}empty-trash/", spaces.empty_trash, name="empty_trash"),
+    path(f"{SPACE}trash-all/", spaces.trash_space, name="trash_space"),
+    path(f"{SPACE}restore-all/", spaces.restore_space, name="restore_space"),
     path("datasets/", views.datasets, name="datasets"),
     path("catalog.<ending:ending>", feeds.catalog, name="catalog"),
     path("catalog/full.nt", feeds.full, name="full"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),
     path("datasets/<slug:slug>.<ending:ending>", feeds.dataset_document, name="dataset_document"),
     path("datasets/<slug:slug>/croissant.json", feeds.croissant, name="croissant"),
+    path("datasets/new/", views.register, name="register"),
+    path("datasets/mine/", views.mine, name="mine"),
+    path("datasets/<slug:slug>/edit/", views.record, name="record"),
+    path("datasets/<slug:slug>/edit/<slug:section>/", views.record_section, name="record_section"),
     path("datasets/<slug:slug>/", views.dataset, name="dataset"),
     path("datasets/<slug:slug>/access/", terms.ask, name="ask"),
     path("datasets/<slug:slug>/policy/", terms.policy, name="policy"),

@@ -1,6 +1,6 @@
 """What members do with the files of their spaces: to the trash, back, and to another place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet, Value
@@ -12,14 +12,21 @@ from uzina.catalogue.actions.spaces import (
     check_places,
     locked,
     lower_limit,
+    release,
+    reserve,
+    settle,
     trash_rows,
 )
+from uzina.catalogue.actions.versions import add_version
+from uzina.catalogue.adapters import store
+from uzina.catalogue.models import Dataset, Version
 from uzina.catalogue.models.spaces import Item, Space
 from uzina.catalogue.queries import spaces as queries
 from uzina.catalogue.rules import spaces as rules
-from uzina.catalogue.rules.versions import LONGEST_PATH
+from uzina.catalogue.rules.versions import LONGEST_PATH, MOST_FILES, File
 from uzina.core.db import action
 from uzina.core.errors import NotAllowed, Refused
+from uzina.core.fields import new_code
 from uzina.core.log import log
 from uzina.core.text import _
 from uzina.people.models import Person
@@ -202,3 +209,59 @@ def _rename(source: Space, target: Space, path: str, to: str) -> None:
 def note_use(space: Space, paths: Sequence[str], *, now: datetime) -> None:
     """Note that files were read or staged now: scratch is cleaned by last use."""
     Item.objects.live().filter(space=space, path__in=paths, used_at__lt=now).update(used_at=now)
+
+
+def add_version_of_folder(
+    space: Space, path: str, *, dataset: Dataset, note: str, by: Person, now: datetime
+) -> Version:
+    """Add a version of all files in a folder of a space, under their paths in it. Nothing is copied.
+
+    Raises NotAllowed space.read.not_yours, Refused item.find.unknown, item.version.other_project,
+    version.files.count for an empty or too large folder, and what add_version raises.
+    """
+    if not access.may_read_space(by, space):
+        raise NotAllowed(
+            "space.read.not_yours",
+            _("Only members of {project} can read its files."),
+            project=space.project.code,
+        )
+    if dataset.project_id != space.project_id:
+        raise Refused(
+            "item.version.other_project",
+            _("{dataset} is not a dataset of {project}."),
+            dataset=dataset.slug,
+            project=space.project.code,
+        )
+    rules.check_path(path, may_be_whole=True)
+    cut = len(path) + 1 if path else 0
+    rows = _some_under(space, path)[: MOST_FILES + 1]
+    files = [
+        File(
+            path=one.path[cut:] or one.name,
+            bytes=one.bytes,
+            sha256=one.sha256,
+            media_type=one.media_type,
+        )
+        for one in rows
+    ]
+    return add_version(dataset, files=files, note=note, by=by, now=now)
+
+
+def put_sent(
+    space: Space, file: File, pieces: Iterable[bytes], *, by: Person, now: datetime
+) -> Item:
+    """Keep a file that came whole in one request, and put it into its place.
+
+    Room is set aside before the bytes move, and given back whatever breaks.
+
+    Raises what reserve, settle and the store raise.
+    """
+    rules.check_file(file)
+    key = new_code("FORM", 16)
+    reserve(space, size=file.bytes, key=key, by=by, now=now)
+    try:
+        store().put(file.sha256, pieces, size=file.bytes)
+        (item,) = settle(key, files=[file], by=by, now=now)
+    finally:
+        release(key, now=now)
+    return item

@@ -2,16 +2,18 @@
 
 from ninja import Router
 
-from uzina.catalogue.api import datasets, licences, links, terms, uploads, versions
+from uzina.catalogue.api import datasets, licences, links, records, spaces, terms, uploads, versions
 
 router = Router(tags=["catalogue"])
 for part in (
     licences,
     datasets,
+    records,
     uploads,
     links,
     versions,
     terms,
+    spaces,
 ):
     router.add_router("", part.router)
 

@@ -6,6 +6,10 @@ from uzina.catalogue.forms.datasets import (
 from uzina.catalogue.forms.search import (
     SearchForm,
 )
+from uzina.catalogue.forms.spaces import (
+    FolderVersionForm,
+    MoveForm,
+)
 from uzina.catalogue.forms.terms import (
     ACTIONS,
     AskForm,
@@ -20,7 +24,9 @@ from uzina.catalogue.forms.terms import (
 __all__ = [
     "ACTIONS",
     "AskForm",
+    "FolderVersionForm",
     "GrantForm",
+    "MoveForm",
     "PolicyForm",
     "RefuseForm",
     "RevokeForm",

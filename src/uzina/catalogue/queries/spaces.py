@@ -116,6 +116,18 @@ def at_or_below(rows: "QuerySet[Item]", path: str) -> "QuerySet[Item]":
     return rows.alias(head=Left("path", len(head))).filter(Q(path=path) | Q(head=head))
 
 
+def in_spaces_of(project: "Project", sha256s: "set[str]") -> set[str]:
+    """Return which of the checksums are of live files in the project's spaces."""
+    rows = Item.objects.live().filter(space__project=project, sha256__in=sha256s)
+    return set(rows.values_list("sha256", flat=True))
+
+
+def item(space: Space, path: str) -> Item | None:
+    """Return the live file at a path."""
+    found: Item | None = Item.objects.live().filter(space=space, path=path).first()
+    return found
+
+
 def made_from(version: Version) -> list[Version]:
     """Return every version made from this one, or from one made from it: models as well as data.
 
