@@ -30,7 +30,7 @@ class AccessState(States):
     """Where a request for access stands."""
 
     ASKED = "asked", _("Waiting for an answer"), "busy"
-    GRANTED = "granted", _("Granted"), "good"
+    GRANTED = "granted", _("Access granted"), "good"
     REFUSED = "refused", _("Refused"), "bad"
     WITHDRAWN = "withdrawn", _("Withdrawn"), "quiet"
     ENDED = "ended", _("Ended"), "quiet"
