@@ -129,12 +129,17 @@ def placed(ntriples: str, base: str) -> str:
 
 
 def written(ntriples: str, ending: str) -> bytes:
-    """Return N-Triples in the syntax of an ending of SYNTAXES. Triples said twice are said once."""
-    store = ox.Store()
-    store.load(ntriples.encode(), format=ox.RdfFormat.N_TRIPLES)
+    """Return N-Triples in the syntax of an ending of SYNTAXES. Triples said twice are said once.
+
+    Not by way of an ox.Store: that keeps numbers by value, so that a nonNegativeInteger comes out
+    as an integer and breaks the shapes.
+    """
+    lines = sorted({line for line in ntriples.split("\n") if line})
     syntax, _media_type = SYNTAXES[ending]
     used = {prefix: iri for prefix, iri in PREFIXES.items() if iri in ntriples}
-    return store.dump(format=syntax, from_graph=ox.DefaultGraph(), prefixes=used)
+    return ox.serialize(
+        ox.parse("\n".join(lines), format=ox.RdfFormat.N_TRIPLES), format=syntax, prefixes=used
+    )
 
 
 def read(body: bytes, ending: str) -> list[ox.Triple]:

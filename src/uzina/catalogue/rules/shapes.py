@@ -1,11 +1,13 @@
 """The official SHACL shapes, and what a result of theirs means in our form."""
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyoxigraph as ox
+import shacl
 
 from uzina.catalogue.rules.rdf import as_ntriples
 
@@ -41,3 +43,46 @@ def shapes(profile: str) -> str:
     return as_ntriples(
         one for one in triples if one.predicate.value != f"{SH}property" or one.object in has_path
     )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of the shapes.
+
+    focus, path, component  as the shapes name them: node, property and constraint
+    is_mistake  a violation; otherwise a recommendation
+    """
+
+    severity: str
+    focus: str
+    path: str
+    component: str
+    shape: str
+
+    @property
+    def is_mistake(self) -> bool:
+        """Whether the shapes require what is missing."""
+        return self.severity == "Violation"
+
+
+@cache
+def _engine(profile: str) -> shacl.Shapes:
+    return shacl.Shapes.from_text(shapes(profile), format="ntriples")
+
+
+def findings(ntriples: str, *, profile: str = "dcat-ap") -> list[Finding]:
+    """Return what the official shapes find in triples, required or recommended.
+
+    By the engine `shacl`, some hundred times faster than pyshacl, which the tests compare it with.
+    Nothing is kept from being saved by it.
+    """
+    return [
+        Finding(
+            severity=one.severity,
+            focus=one.focus_node.strip("<>"),
+            path=(one.path or "").strip("<>"),
+            component=one.component,
+            shape=(one.root_shape or "").strip("<>"),
+        )
+        for one in _engine(profile).validate_text(ntriples, format="ntriples").results
+    ]
