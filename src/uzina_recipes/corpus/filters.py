@@ -87,7 +87,7 @@ class Rules:
     def changed(
         self, *, on: Mapping[str, bool] | None = None, thresholds: Mapping[str, float] | None = None
     ) -> Rules:
-        """The same with some rules or whole families switched, or with other thresholds.
+        """The same with some rules switched, whole families switched off, or other thresholds.
 
         Raises KeyError for a name that is neither a rule nor (to switch) a family.
         """
@@ -98,7 +98,7 @@ class Rules:
         rules = tuple(
             replace(
                 rule,
-                on=on.get(rule.name, on.get(rule.family, rule.on)),
+                on=on.get(rule.name, rule.on and on.get(rule.family, True)),
                 threshold=thresholds.get(rule.name, rule.threshold),
             )
             for rule in self.rules
