@@ -25,6 +25,11 @@ def may_add_to(person: Person | None, dataset: Dataset) -> bool:
     return may_hold(person, dataset.holder, dataset.project)
 
 
+def may_read_answers(person: Person, dataset: Dataset) -> bool:
+    """Tell whether the person reads what the steward answered but keeps inside."""
+    return may_add_to(person, dataset) or people.is_auditor(person)
+
+
 def may_publish(person: Person | None, dataset: Dataset) -> bool:
     """Tell whether the person may publish or withdraw: the lead, or the holder's representative."""
     if person is None or people.is_operator(person):

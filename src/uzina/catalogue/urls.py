@@ -48,6 +48,7 @@ urlpatterns = [
     path("datasets/", views.datasets, name="datasets"),
     path("catalog.<ending:ending>", feeds.catalog, name="catalog"),
     path("catalog/full.nt", feeds.full, name="full"),
+    path("oai", oai.endpoint, name="oai"),
     path("sitemap.xml", feeds.sitemap, name="sitemap"),
     path("datasets/<slug:slug>.<ending:ending>", feeds.dataset_document, name="dataset_document"),
     path("datasets/<slug:slug>/croissant.json", feeds.croissant, name="croissant"),

@@ -36,6 +36,14 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
             | Q(project=None, holder__in=person.affiliations.values("organisation"))
         )
 
+    def kept_by(self, person: "Person") -> "DatasetQuerySet":
+        """Keep what the person looks after: data of their projects, and of holders they represent."""
+        represented = person.affiliations.filter(is_representative=True).values("organisation")
+        return self.filter(
+            Q(project__in=person.memberships.values("project"))
+            | Q(project=None, holder__in=represented)
+        )
+
     def in_language(self, code: str) -> "DatasetQuerySet":
         """Keep what is, at least in part, in a language."""
         spaced = Concat(Value(" "), F("languages"), Value(" "), output_field=models.TextField())

@@ -232,7 +232,11 @@ def _url_problems(field: str, given: Any) -> list[Problem]:
 
 def is_url(text: str) -> bool:
     """Tell whether text is an address of the web: http or https, a host, nothing odd in it."""
-    if len(text) > LONGEST_URL or not re.fullmatch(r"https?://[^\s<>\"{}|\\^`\x00-\x1f]+", text):
+    if (
+        len(text) > LONGEST_URL
+        or not text.isprintable()
+        or not re.fullmatch(r"https?://[^\s<>\"{}|\\^`\x00-\x1f]+", text)
+    ):
         return False
     try:
         parts = urlsplit(text)

@@ -9,6 +9,12 @@ from uzina.catalogue.views.datasets import (
 from uzina.catalogue.views.files import (
     file,
 )
+from uzina.catalogue.views.records import (
+    mine,
+    record,
+    record_section,
+    register,
+)
 from uzina.catalogue.views.search import (
     datasets,
 )
@@ -24,7 +30,11 @@ __all__ = [
     "datasets",
     "download",
     "file",
+    "mine",
     "publish",
+    "record",
+    "record_section",
+    "register",
     "resolve",
     "version",
     "withdraw",

@@ -16,7 +16,7 @@ from uzina.catalogue.models import Dataset, Version
 from uzina.catalogue.views import contents, terms
 from uzina.catalogue.views.shared import visible_datasets
 from uzina.core.attachments import attachment
-from uzina.core.errors import Refused
+from uzina.core.errors import Invalid, Refused
 from uzina.people.models import Person
 from uzina.people.types import SignedIn
 
@@ -140,7 +140,11 @@ def download(request: HttpRequest, slug: str, number: int, path: str) -> HttpRes
 def publish(request: SignedIn, slug: str) -> HttpResponse:
     """Let everybody see the dataset."""
     found = get_object_or_404(visible_datasets(request), slug=slug)
-    actions.publish(found, by=request.user, now=now())
+    try:
+        actions.publish(found, by=request.user, now=now())
+    except Invalid:
+        messages.error(request, gettext("Before it is published, the pages below need answers."))
+        return redirect("catalogue:record", slug=slug)
     messages.success(request, gettext("Everybody can see this dataset now."))
     return redirect("catalogue:dataset", slug=slug)
 
