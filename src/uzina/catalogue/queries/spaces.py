@@ -11,7 +11,10 @@ from django.db.models.functions import Coalesce, Left
 from uzina.catalogue.models import Version
 from uzina.catalogue.models.spaces import Item, Reservation, Space
 from uzina.catalogue.rules import spaces as rules
+from uzina.core.errors import Refused
+from uzina.core.text import _
 from uzina.ledger import queries as ledger
+from uzina.people import access as people_access
 from uzina.people import queries as people
 
 if TYPE_CHECKING:
@@ -91,6 +94,36 @@ def resolve(person: "Person | None", reference: str) -> tuple[Space, str]:
     if row is None:
         raise rules.unknown(reference)
     return row, path
+
+
+def usable_folder(
+    reference: str, *, by: "Person | None", project: "Project"
+) -> tuple[Space, str, list[Item]]:
+    """Return the space, the path and the files that a job of the project may use as an input.
+
+    Asked when a job is submitted and again when its inputs are laid out.
+
+    Raises Refused space.find.unknown, space.use.not_open, item.find.unknown.
+    """
+    space, path = resolve(by, reference)
+    may = people_access.is_operator(by) or (by is not None and people_access.is_member(by, project))
+    if not may or space.project_id != project.pk:
+        raise rules.unknown(reference)
+    if space.state is not rules.SpaceState.OPEN:
+        raise Refused(
+            "space.use.not_open",
+            _("{space} is in the trash or deleted: no job can use it."),
+            space=space.reference,
+        )
+    rows = list(under(space, path).order_by("path"))
+    if not rows:
+        raise Refused(
+            "item.find.unknown",
+            _("There is nothing at {path} in {space}."),
+            path=path[:200],
+            space=space.reference,
+        )
+    return space, path, rows
 
 
 def spaces_of(project: "Project") -> list[Space]:

@@ -7,11 +7,13 @@ from django.db import connection
 from django.db.models import F
 
 from uzina.catalogue import queries as catalogue
+from uzina.catalogue.queries import spaces
 from uzina.compute import queries, rules
 from uzina.compute.actions.endings import instant
 from uzina.compute.actions.jobs import (
     check_active,
     check_may_submit,
+    keep_room,
     log_submitted,
     row,
     same,
@@ -63,7 +65,11 @@ def _create(
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for dataset, version in {(i.dataset, i.version) for s in wanted.values() for i in s.inputs}:
         catalogue.usable_version(by, dataset, version, project=project, now=now)
+    for place in {place for spec in wanted.values() for place in spec.spaces}:
+        spaces.usable_folder(place, by=by, project=project)
     codes = {key: new_code("JOB") for key in wanted}
+    for key, spec in wanted.items():
+        keep_room(codes[key], spec, project=project, by=by, now=now)
     tariffs = {
         name: queries.tariff(name, now=now) for name in {s.partition for s in wanted.values()}
     }

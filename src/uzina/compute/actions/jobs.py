@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from uzina.catalogue import queries as catalogue
+from uzina.catalogue.actions import staging
+from uzina.catalogue.queries import spaces
 from uzina.compute import access, queries, rules
 from uzina.compute.actions.endings import close, end, locked
 from uzina.compute.actions.hand_over import is_surely_here
@@ -23,6 +25,9 @@ from uzina.core.text import _
 from uzina.ledger import actions as ledger
 from uzina.ledger.models import Allocation, Transfer
 from uzina.people.models import Person, Project
+
+ROOM_HOURS = 14 * 24
+"""How long room for outputs is kept beyond a job's time limit: it may wait as long before it starts."""
 
 
 @action
@@ -43,7 +48,8 @@ def submit(
 
     key        the submitter's, unique in the project: the same key and description give the same
                job
-    continues  an ended job of the project whose run directory this one goes on in
+    continues  an ended job of the project whose run directory this one goes on in, or one that it
+               waits for (spec.after)
     chain_left how many links may follow; None for what the description says
     rerun_of   the job it repeats
 
@@ -63,11 +69,13 @@ def submit(
             project=project.code,
         )
     if continues is not None:
-        _check_continues(continues, project)
+        _check_continues(continues, project, spec)
     waits_for = _predecessors(project, spec)
     site_user, site_account = queries.site_user(by), queries.site_account(project)
     for one in spec.inputs:
         catalogue.usable_version(by, one.dataset, one.version, project=project, now=now)
+    for place in spec.spaces:
+        spaces.usable_folder(place, by=by, project=project)
     amount = rules.hold_amount(spec, queries.tariff(spec.partition, now=now))
     allocation = queries.open_allocation(project, amount=amount, now=now)
 
@@ -116,13 +124,16 @@ def check_active(project: Project) -> None:
         )
 
 
-def _check_continues(before: Job, project: Project) -> None:
-    """Raise Refused job.submit.still_running while any job uses the run directory."""
+def _check_continues(before: Job, project: Project, spec: JobSpec) -> None:
+    """Raise Refused job.submit.still_running while a job that is not waited for uses the run
+    directory.
+    """
     if before.project_id != project.pk:
         msg = f"{before} is of another project than {project}"
         raise ValueError(msg)
     locked(before)  # so that two that want to go on in it ask one after the other
-    if user := Job.objects.filter(run_dir=before.run_dir, settled_at=None).first():
+    users = Job.objects.filter(run_dir=before.run_dir, settled_at=None)
+    if user := users.exclude(code__in=spec.after).first():
         raise Refused(
             "job.submit.still_running",
             _("{job} has not ended yet. Wait for it, or stop it, before you go on from it."),
@@ -173,6 +184,7 @@ def _create(
     is_waiting: bool,
 ) -> Job:
     code = new_code("JOB")
+    keep_room(code, spec, project=project, by=by, now=now)
     hold = ledger.hold(allocation, amount=amount, subject=code, key=f"hold:{code}", by=by, now=now)
     job = row(hold, project=project, cluster=queries.cluster(), spec=spec, by=by, now=now, key=key)
     job.site_user, job.site_account = site_user, site_account
@@ -188,6 +200,22 @@ def _create(
     if not is_waiting:
         promise("compute.hand_over", key=f"hand-over:{code}", now=now, job=code)
     return job
+
+
+def keep_room(
+    code: str, spec: JobSpec, *, project: Project, by: Person | None, now: datetime
+) -> None:
+    """Set room aside in the project's storage for what a job will make, where it says where to."""
+    if spec.outputs_to:
+        staging.reserve_outputs(
+            spec.outputs_to,
+            size=spec.outputs_mb * staging.MB,
+            subject=code,
+            by=by,
+            project=project,
+            now=now,
+            hours=ROOM_HOURS + spec.time_limit_s // 3600,
+        )
 
 
 def row(

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.formats import number_format
 
 from uzina.catalogue import queries as catalogue
+from uzina.catalogue.queries import spaces
 from uzina.compute.models import Partition
 from uzina.compute.queries.chains import fates
 from uzina.compute.queries.clusters import (
@@ -84,11 +85,14 @@ def _inputs(
     try:
         for one in spec.inputs:
             catalogue.usable_version(by, one.dataset, one.version, project=project, now=now)
+        for place in spec.spaces:
+            spaces.usable_folder(place, by=by, project=project)
     except Refused as refused:
         yield _refusal(refused)
         return
-    if spec.inputs:
-        names = ", ".join(f"{one.dataset}@{one.version}" for one in spec.inputs)
+    if spec.inputs or spec.spaces:
+        given = [f"{one.dataset}@{one.version}" for one in spec.inputs]
+        names = ", ".join([*given, *spec.spaces])
         yield Check("inputs.ok", OK, checks.INPUTS, {"names": names})
 
 

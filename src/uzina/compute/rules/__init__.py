@@ -68,7 +68,15 @@ from uzina.compute.rules.reading import (
 )
 from uzina.compute.rules.reasons import REASONS, reason_in_words
 from uzina.compute.rules.scripts import read_script
-from uzina.compute.rules.specs import OUTPUTS, SCRIPT, STOP, Input, JobSpec, check_stream
+from uzina.compute.rules.specs import (
+    OUTPUTS,
+    SCRIPT,
+    STOP,
+    Input,
+    JobSpec,
+    check_stream,
+    space_place,
+)
 from uzina.compute.rules.states import ENDED, JOB, OPEN, VERB_TO, JobState
 
 __all__ = [
@@ -153,6 +161,7 @@ __all__ = [
     "rehearsed",
     "shares",
     "site_preflight",
+    "space_place",
     "started",
     "tasks_in",
     "waste",

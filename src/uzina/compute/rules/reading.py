@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from uzina.catalogue.rules import spaces as catalogue
 from uzina.compute.rules.arrays import MAX_TASKS, read_array
 from uzina.compute.rules.scripts import MAX_SCRIPT_BYTES, read_script
-from uzina.compute.rules.specs import OURS, Input, JobSpec
-from uzina.core.errors import Invalid, Problem
+from uzina.compute.rules.specs import OURS, Input, JobSpec, space_place
+from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.text import _
 
 MAX_NODES, MAX_GPUS, MAX_CPUS = 1024, 64, 4096
@@ -18,6 +19,7 @@ MAX_TIME_LIMIT_S = 30 * 24 * 3600
 MAX_WORDS, MAX_WORD = 256, 32_768
 MAX_FILES, MAX_FILES_BYTES = 64, 1_048_576
 MAX_CHAIN, MAX_NICE = 100, 10_000
+MAX_OUTPUTS_MB = 10**9
 STOP_BEFORE_S = 60
 RESERVED = ("UZINA_", "SLURM_", "CUDA_VISIBLE_DEVICES")
 LOCKS = ("uv.lock", "requirements.txt")
@@ -81,7 +83,7 @@ class _Reading:
             outputs=self._outputs(),
             files=self._files(),
             script=script,
-            arguments=self._words("arguments", MAX_WORDS, is_given=bool(script)),
+            arguments=self._words("arguments", MAX_WORDS, is_given=bool(script or recipe)),
             array=self._array(),
             after=self._codes("after"),
             after_any=self._codes("after_any"),
@@ -100,6 +102,9 @@ class _Reading:
             nice=self._number("nice", 0, MAX_NICE, 0),
             is_rehearsal=self.mapping.get("is_rehearsal") is True,
             options=options,
+            spaces=self._spaces(),
+            outputs_to=self._outputs_to(),
+            outputs_mb=self._number("outputs_mb", 0, MAX_OUTPUTS_MB, 0),
         )  # fmt: skip
         self._check_together(spec)
         if self.problems:
@@ -116,7 +121,7 @@ class _Reading:
             )  # fmt: skip
         if spec.array and spec.chain:
             self.wrong("chain", "chain", _("An array cannot be a chain. Leave one of them out."))
-        if spec.array and spec.recipe:
+        if spec.array and spec.recipe and not spec.arguments:
             self.wrong("array", "array", _("A recipe runs once. Leave the array out."))
         if spec.cpus % spec.ranks:
             self.wrong(
@@ -339,7 +344,9 @@ class _Reading:
         if not isinstance(given, list | tuple) or len(given) > 32:
             self.wrong("inputs", "inputs", _("List at most 32 inputs."))
             return ()
-        inputs = [self._input(index, one) for index, one in enumerate(given)]
+        inputs = [
+            self._input(index, one) for index, one in enumerate(given) if not _is_space(one)
+        ]
         places = [one.at for one in inputs if one]
         if len(places) != len(set(places)):
             self.wrong("inputs", "inputs", _("Two inputs go to the same place. Give each its own."))
@@ -361,6 +368,36 @@ class _Reading:
             )  # fmt: skip
             return None
         return Input(slug, version, str(at))
+
+    def _spaces(self) -> tuple[str, ...]:
+        """Read inputs such as "space:PRJ-7Q3K2M/scratch/run-1", and what they were kept as."""
+        inputs, kept = self.mapping.get("inputs", ()), self.mapping.get("spaces", ())
+        given = [one for one in inputs if _is_space(one)] if isinstance(inputs, list | tuple) else []
+        if isinstance(kept, list | tuple):
+            given += kept
+        found = [self._space("inputs", one) for one in given[:32]]
+        places = [space_place(one) for one in found]
+        if len(places) != len(set(places)):
+            self.wrong("inputs", "inputs", _("Two inputs go to the same place. Give each its own."))
+        return tuple(one for one in found if one)
+
+    def _outputs_to(self) -> str:
+        given = self.mapping.get("outputs_to", "")
+        return self._space("outputs_to", given) if given else ""
+
+    def _space(self, where: str, given: Any) -> str:
+        words = str(given).removeprefix("space:")
+        if ":" not in words:
+            words = words.replace("/", ":", 1)
+        try:
+            project, kind, path = catalogue.parse_space(words)
+        except Refused:
+            self.wrong(
+                where, "space",
+                _('Name a folder of the project\'s storage, such as "space:PRJ-7Q3K2M/scratch/run".'),
+            )  # fmt: skip
+            return ""
+        return f"{project}:{kind}/{path}" if path else f"{project}:{kind}"
 
     def _outputs(self) -> tuple[str, ...]:
         given = self.mapping.get("outputs", ())
@@ -401,6 +438,10 @@ class _Reading:
                 return True
         self.wrong(where, "path", _("Write a path inside the run directory, such as export/data."))
         return False
+
+
+def _is_space(given: Any) -> bool:
+    return isinstance(given, str) and given.startswith("space:")
 
 
 def _is_word(value: Any) -> bool:

@@ -30,11 +30,17 @@ class Input:
     at: str
 
 
+def space_place(reference: str) -> str:
+    """Return the name under `inputs/` of what PROJECT:KIND/path names: its last name."""
+    return reference.replace(":", "/").rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """One piece of work, as its author described it. gpus, cpus, memory are those of one node.
 
-    script         a whole batch script, instead of a command or a recipe; arguments are its own
+    script         a whole batch script, instead of a command or a recipe; arguments are its own,
+                   or the recipe's
     array          numbers of tasks, each a run of its own with UZINA_TASK_ID: "0-9%2"
     after          codes of jobs that must have been done first; after_any: that must have ended
     ranks          processes that `srun` starts on each node; they share its cores
@@ -45,6 +51,10 @@ class JobSpec:
     stop_before_s  how long before the time limit the file STOP appears, so that the program saves
     is_rehearsal   two minutes to see whether it saves its work and stops when asked
     options        of a script, handed to the cluster as they are
+    spaces         files of the project's storage put under `inputs/`, by the last name of their
+                   path: PRJ-7Q3K2M:scratch/run-1
+    outputs_to     where in the project's storage the outputs go when it has ended
+    outputs_mb     room set aside for them before it starts, MB
     """
 
     name: str
@@ -74,6 +84,9 @@ class JobSpec:
     nice: int = 0
     is_rehearsal: bool = False
     options: tuple[str, ...] = ()
+    spaces: tuple[str, ...] = ()
+    outputs_to: str = ""
+    outputs_mb: int = 0
 
     @property
     def kind(self) -> str:
@@ -133,6 +146,7 @@ class JobSpec:
 RARE = (
     *("script", "arguments", "array", "after", "after_any", "partition", "ranks", "modules"),
     *("container", "python_lock", "chain", "stop_before_s", "nice", "is_rehearsal"),
+    *("spaces", "outputs_to", "outputs_mb"),
 )
 """Fields that stand in a description only where they say something."""
 

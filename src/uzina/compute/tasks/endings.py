@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from uzina.catalogue.actions import staging
 from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.adapters import leavings, run_directory
 from uzina.compute.models import Job
@@ -14,11 +15,28 @@ def follow_up(*, event: str, subject: str, facts: dict[str, Any], now: datetime)
     job = queries.job(subject)
     if rules.parse_spec(job.spec).outputs and not leavings.outputs(queries.run_dir(job)):
         leavings.collect(queries.run_dir(job), rules.parse_spec(job.spec).outputs)
+    _put_outputs(job, now=now)
     if job.chain_left is not None:
         _chain(job, now=now)
     for waiting in queries.waiting_for(queries.job(subject)):
         actions.release(waiting, now=now)
     measure_effort(job=subject, now=now)
+
+
+def _put_outputs(job: Job, *, now: datetime) -> None:
+    """Put what the job made into the project's storage, where it says so; else free the room."""
+    spec, run_dir = rules.parse_spec(job.spec), queries.run_dir(job)
+    if not spec.outputs_to:
+        return
+    made = []
+    for one in leavings.outputs(run_dir):
+        file = leavings.opened(run_dir, one.path)
+        if file is not None and one.sha256 and file.size == one.bytes:
+            made.append(staging.Made(one.path, one.bytes, one.sha256, file.pieces))
+    if made:
+        staging.take_outputs(spec.outputs_to, made, subject=job.code, by=job.submitted_by, now=now)
+    else:
+        staging.release_outputs(subject=job.code, now=now)
 
 
 def _chain(job: Job, *, now: datetime) -> None:

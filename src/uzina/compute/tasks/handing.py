@@ -12,6 +12,7 @@ from django.db import connections
 
 from uzina.catalogue import actions as catalogue
 from uzina.catalogue import queries as catalogue_queries
+from uzina.catalogue.actions import staging
 from uzina.catalogue.ports import StoreDown
 from uzina.compute import actions, adapters, queries, rules
 from uzina.compute.actions import Turn
@@ -190,7 +191,7 @@ def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
     run_dir = queries.run_dir(job)
     program = rules.argv(spec, python=python(), run_dir=str(run_dir))
     cluster.lay(run_dir, rules.laid(spec, program), user=job.site_user)
-    if spec.inputs:
+    if spec.inputs or spec.spaces:
         with inputs.laid(run_dir, is_ours=not job.site_user) as folder:
             _stage(job, spec, to=folder, now=now)
     if job.chain_left is not None:
@@ -202,6 +203,15 @@ def _prepare(cluster: Scheduler, job: Job, *, now: datetime) -> JobSpec:
 
 
 def _stage(job: Job, spec: JobSpec, *, to: Path, now: datetime) -> None:
+    for place in spec.spaces:
+        staging.stage_folder(
+            place,
+            to=to / rules.space_place(place),
+            by=job.submitted_by,
+            project=job.project,
+            now=now,
+            subject=job.code,
+        )
     for one in spec.inputs:
         version = catalogue_queries.usable_version(
             job.submitted_by, one.dataset, one.version, project=job.project, now=now
