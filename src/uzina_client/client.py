@@ -20,6 +20,7 @@ from uzina_client.judging import Judging
 from uzina_client.part import Part
 from uzina_client.permits import Permits
 from uzina_client.programme import Programme
+from uzina_client.spaces import Spaces
 from uzina_client.transport import Json, Transport
 
 
@@ -349,6 +350,11 @@ class Client:
     def permits(self) -> Permits:
         """Access to data that is not for everybody."""
         return Permits(self.transport)
+
+    @cached_property
+    def spaces(self) -> Spaces:
+        """Storage of projects."""
+        return Spaces(self.transport)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -28,6 +28,7 @@ from uzina_client.cli import (
     projects,
     runs,
     sizing,
+    spaces,
     submitting,
 )
 from uzina_client.cli.shell import (
@@ -96,6 +97,7 @@ def build() -> typer.Typer:
         runs,
         models,
         sizing,
+        spaces,
         agent,
     ):
         part.register(app)
