@@ -10,8 +10,17 @@ from uzina.catalogue.actions.datasets import (
     register_dataset,
     withdraw,
 )
+from uzina.catalogue.actions.evidence import begin_read, note_use
 from uzina.catalogue.actions.fragments import (
     refresh,
+)
+from uzina.catalogue.actions.harvests import (
+    add_source,
+    harvest_now,
+    harvest_page,
+    pause_source,
+    plan_harvests,
+    resume_source,
 )
 from uzina.catalogue.actions.layouts import (
     read_layouts,
@@ -24,12 +33,10 @@ from uzina.catalogue.actions.tags import (
 )
 from uzina.catalogue.actions.terms import (
     ask_access,
-    begin_read,
     end_access,
     end_if_over,
     grant_access,
     note_running,
-    note_use,
     offer_policy,
     refuse_access,
     remind,
@@ -58,6 +65,7 @@ from uzina.catalogue.actions.versions import (
 
 __all__ = [
     "abort",
+    "add_source",
     "add_version",
     "add_version_from_folder",
     "ask_access",
@@ -70,11 +78,15 @@ __all__ = [
     "end_access",
     "end_if_over",
     "grant_access",
+    "harvest_now",
+    "harvest_page",
     "keep_folder",
     "note_running",
     "note_use",
     "offer_policy",
     "open_version",
+    "pause_source",
+    "plan_harvests",
     "publish",
     "put_part",
     "read_layouts",
@@ -82,6 +94,7 @@ __all__ = [
     "refuse_access",
     "register_dataset",
     "remind",
+    "resume_source",
     "retag",
     "revoke_access",
     "seed_licences",

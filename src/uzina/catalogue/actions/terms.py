@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.actions import fragments, terms_news
-from uzina.catalogue.models import AccessRequest, Dataset, Evidence, Policy, Version
+from uzina.catalogue.models import AccessRequest, Dataset, Policy
 from uzina.catalogue.rules import odrl
 from uzina.catalogue.rules.terms import AccessState
 from uzina.core.db import action
@@ -344,7 +342,7 @@ def _end(request: AccessRequest, *, reason: str, by: Person | None, now: datetim
 def end_if_over(request: AccessRequest, *, now: datetime) -> AccessRequest:
     """End a permission whose time, or whose project, is over. Again is harmless."""
     request = _locked(request)
-    is_closed = request.project.state == "closed"
+    is_closed = request.project is not None and request.project.state == "closed"
     if request.state is AccessState.ASKED and is_closed:
         return _withdraw(request, reason=PROJECT_CLOSED, by=None, now=now)
     if request.state is AccessState.GRANTED and (is_closed or now >= request.until):
@@ -403,76 +401,9 @@ def note_running(code: str, *, jobs: Sequence[str], now: datetime) -> AccessRequ
     return request
 
 
-@action
-def note_use(
-    version: Version,
-    *,
-    kind: rules.UseKind,
-    person: Person | None,
-    project: Project | None,
-    subject: str,
-    now: datetime,
-) -> Evidence | None:
-    """Note that restricted bytes leave the store; None for data that everybody may read.
-
-    project  whose job it is; None: the person's, under the longest grant of their projects
-    subject  code of the job, "" for a download
-
-    Once a day for the same use. Whoever serves bytes to a person calls it.
-    """
-    dataset = version.dataset
-    is_free = dataset.access_right is rules.AccessRight.PUBLIC or version.opened_at is not None
-    if is_free or dataset.kind is not rules.DatasetKind.DATA:
-        return None
-    request = queries.grant_in_use(dataset, person=person, project=project, now=now)
-    row, is_new = Evidence.objects.get_or_create(
-        version=version,
-        person=person,
-        kind=kind,
-        subject=subject,
-        on=now.date(),
-        defaults={"request": request, "at": now},
-    )
-    if is_new:
-        log(
-            "data.used",
-            version.reference,
-            by=person,
-            now=now,
-            kind=kind,
-            grant=request.code if request else "",
-            job=subject,
-        )
-    return row
-
-
-def begin_read(
-    version: Version,
-    *,
-    by: Person | AnonymousUser,
-    now: datetime,
-    kind: rules.UseKind = rules.UseKind.DOWNLOAD,
-) -> None:
-    """Let somebody read bytes of the version, and note it where the data is restricted.
-
-    Every door that serves bytes, samples, or a link to them calls it first. For public data it
-    writes nothing.
-
-    Raises NotAllowed version.read.no_access.
-    """
-    if not access.may_read_bytes(by, version, now=now):
-        raise NotAllowed(
-            "version.read.no_access",
-            _("The files of {reference} are for those its holder lets in. Ask at {address}."),
-            reference=version.reference,
-            address=f"{settings.UZINA.site.url}/datasets/{version.dataset.slug}/access/",
-        )
-    if isinstance(by, Person):
-        note_use(version, kind=kind, person=by, project=None, subject="", now=now)
-
-
 def _facts(request: AccessRequest) -> dict[str, str]:
-    return {"dataset": request.dataset.slug, "project": request.project.code}
+    project = request.project.code if request.project is not None else ""
+    return {"dataset": request.dataset.slug, "project": project}
 
 
 def _checked_reason(reason: str) -> str:
@@ -502,7 +433,7 @@ def _check_speaks(request: AccessRequest, verb: str, by: Person) -> None:
         raise NotAllowed(
             f"access.{verb}.not_asker",
             _("Only who asked, or the lead of {project}, can do this with {request}."),
-            project=request.project.code,
+            project=request.asker.code,
             request=request.code,
         )
 

@@ -42,6 +42,8 @@ def tell_over(request: AccessRequest, *, now: datetime) -> None:
 
 
 def _askers(request: AccessRequest) -> list[Person]:
+    if request.project is None or request.person is None:
+        return []  # a participant of a data space hears by the protocol
     found = [request.person]
     found += [one for one in people_queries.leads_of(request.project) if one not in found]
     return [one for one in found if one.is_active]
@@ -63,7 +65,7 @@ def _tell(
             facts={
                 "request": request,
                 "dataset": request.dataset,
-                "project": request.project,
+                "asker": request.asker,
                 "until": request.until,
                 "path": f"/access/{request.code}/",
                 **more,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from uzina.catalogue import access, queries, rules
+from uzina.catalogue.actions.evidence import note_use
 from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.actions.layouts import promise_layouts
 from uzina.catalogue.actions.naming import keep_bytes
 from uzina.catalogue.actions.tags import retag
-from uzina.catalogue.actions.terms import note_use
 from uzina.catalogue.actions.uploads import wrong_types
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Dataset, Staging, Upload, Version

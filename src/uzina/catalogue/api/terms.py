@@ -98,15 +98,15 @@ class AccessOut(Schema):
 
     @staticmethod
     def resolve_project(row: AccessRequest) -> str:
-        return row.project.code
+        return row.project.code if row.project else ""
 
     @staticmethod
     def resolve_organisation(row: AccessRequest) -> str:
-        return row.project.organisation.name
+        return row.asker.organisation
 
     @staticmethod
     def resolve_asked_by(row: AccessRequest) -> str:
-        return row.person.name
+        return row.person.name if row.person else row.asker.title
 
     @staticmethod
     def resolve_allowed(row: AccessRequest, context: dict[str, Any]) -> list[str]:

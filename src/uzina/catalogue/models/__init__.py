@@ -3,6 +3,10 @@
 from uzina.catalogue.models.datasets import (
     Dataset,
 )
+from uzina.catalogue.models.dataspace import (
+    Negotiation,
+    Transfer,
+)
 from uzina.catalogue.models.fragments import (
     Fragment,
 )
@@ -11,6 +15,10 @@ from uzina.catalogue.models.layouts import (
 )
 from uzina.catalogue.models.licences import (
     Licence,
+)
+from uzina.catalogue.models.sources import (
+    Harvest,
+    Source,
 )
 from uzina.catalogue.models.spaces import (
     Item,
@@ -25,6 +33,7 @@ from uzina.catalogue.models.tags import (
 from uzina.catalogue.models.terms import (
     AccessRequest,
     Evidence,
+    Participant,
     Policy,
 )
 from uzina.catalogue.models.uploads import (
@@ -40,16 +49,21 @@ __all__ = [
     "Dataset",
     "Evidence",
     "Fragment",
+    "Harvest",
     "Item",
     "Layout",
     "Licence",
+    "Negotiation",
+    "Participant",
     "Policy",
     "Purge",
     "Reservation",
     "SearchEntry",
+    "Source",
     "Space",
     "Staging",
     "Tombstone",
+    "Transfer",
     "Upload",
     "Version",
 ]

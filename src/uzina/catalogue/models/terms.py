@@ -1,5 +1,6 @@
 """Usage policies, requests for access, and the evidence of use."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
@@ -44,6 +45,44 @@ class Policy(models.Model):
         return f"{self.dataset.slug} {self.number}"
 
 
+class Participant(models.Model):
+    """An organisation of a data space that speaks with us by the Dataspace Protocol.
+
+    participant_id  its name there, such as a DID
+    kind, country   of the organisation, as `people` names kinds; a policy looks at them
+    callback_base   its messages are taken only to addresses that begin so
+    token_digest    SHA-256 of the token it signs in with; the token itself is never kept
+    stopped_at      from when it is not listened to any more
+    """
+
+    code = CodeField("PTC")
+    name = models.CharField(max_length=200)
+    participant_id = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=24)
+    country = models.CharField(max_length=2)
+    callback_base = models.URLField(max_length=300)
+    token_digest = models.CharField(max_length=64, unique=True)
+    registered_by = models.ForeignKey(
+        "people.Person", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    registered_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks for access: a project and its organisation, or a participant of a data space."""
+
+    code: str
+    title: str
+    organisation: str
+    kind: str
+    country: str
+
+
 class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
     """Requests for access."""
 
@@ -77,6 +116,9 @@ def _to_decide_by(person: "Person") -> Q:
 class AccessRequest(models.Model):
     """A project asks the holder of restricted data to be let in; granted, it is the permission.
 
+    project, person   who asks, or
+    participant  of a data space, for which nobody here signs in
+    purpose      "" where a participant takes what the policy allows
     policy       what was offered when it was granted, or asked
     place        the country where the data is processed, two letters
     until        asked for; after the answer what was granted: use ends before it
@@ -90,9 +132,16 @@ class AccessRequest(models.Model):
     code = CodeField("ACC")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="access_requests")
     policy = models.ForeignKey(Policy, null=True, on_delete=models.PROTECT, related_name="+")
-    project = models.ForeignKey("people.Project", on_delete=models.PROTECT, related_name="+")
-    person = models.ForeignKey("people.Person", on_delete=models.PROTECT, related_name="+")
-    purpose = models.CharField(max_length=40)
+    project = models.ForeignKey(
+        "people.Project", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    person = models.ForeignKey(
+        "people.Person", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    participant = models.ForeignKey(
+        Participant, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    purpose = models.CharField(max_length=40, blank=True)
     why = models.TextField()
     legal_basis = models.CharField(max_length=rules.LONGEST_LEGAL_BASIS, blank=True)
     place = models.CharField(max_length=2)
@@ -120,6 +169,11 @@ class AccessRequest(models.Model):
                 name="accessrequest_one_waiting_a_project",
             ),
             models.CheckConstraint(
+                condition=Q(project__isnull=False, person__isnull=False, participant__isnull=True)
+                | Q(project__isnull=True, person__isnull=True, participant__isnull=False),
+                name="accessrequest_of_a_project_or_a_participant",
+            ),
+            models.CheckConstraint(
                 condition=Q(state__in=["asked", "withdrawn"]) | Q(decided_at__isnull=False),
                 name="accessrequest_decided_has_a_time",
             ),
@@ -144,6 +198,15 @@ class AccessRequest(models.Model):
     def tone(self) -> str:
         """The tone of the state."""
         return self.state.tone  # type: ignore[no-any-return, attr-defined]
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks."""
+        if self.participant is not None:
+            one = self.participant
+            return Asker(one.code, one.name, one.name, one.kind, one.country)
+        of = self.project.organisation
+        return Asker(self.project.code, self.project.title, of.name, of.kind, of.country)
 
 
 class Evidence(models.Model):

@@ -24,9 +24,15 @@ from uzina.catalogue.queries.feeds import (
     state_of,
 )
 from uzina.catalogue.queries.licences import (
+    NO_LICENCE,
     licence,
     licences,
     shipped_licences,
+)
+from uzina.catalogue.queries.oai import (
+    earliest_change,
+    oai_item,
+    oai_items,
 )
 from uzina.catalogue.queries.records import (
     record_of,
@@ -37,6 +43,13 @@ from uzina.catalogue.queries.search import (
     search,
     stagings_of,
     words_nobody_has,
+)
+from uzina.catalogue.queries.sources import (
+    due_sources,
+    licence_rows,
+    listed,
+    open_harvest,
+    sources_with_last,
 )
 from uzina.catalogue.queries.terms import (
     check_use,
@@ -54,12 +67,12 @@ from uzina.catalogue.queries.terms import (
     readable_versions,
     request_of,
     use_of,
-    uses_by_day,
     uses_of,
     waiting,
     with_all,
 )
 from uzina.catalogue.queries.uploads import (
+    away_link,
     check_link,
     has_blob,
     incoming,
@@ -82,7 +95,9 @@ from uzina.catalogue.queries.versions import (
 )
 
 __all__ = [
+    "NO_LICENCE",
     "Found",
+    "away_link",
     "carried",
     "catalog_dump",
     "catalog_ntriples",
@@ -96,6 +111,8 @@ __all__ = [
     "dataset",
     "datasets_of",
     "deciders",
+    "due_sources",
+    "earliest_change",
     "ending",
     "evidence_of",
     "failed_constraints",
@@ -112,10 +129,15 @@ __all__ = [
     "is_direct",
     "language_names",
     "licence",
+    "licence_rows",
     "licences",
     "link",
+    "listed",
     "new_identifier",
+    "oai_item",
+    "oai_items",
     "of_closed_projects",
+    "open_harvest",
     "other_grants",
     "part_links",
     "parts",
@@ -131,13 +153,13 @@ __all__ = [
     "sitemap_parts",
     "sitemap_rows",
     "sources",
+    "sources_with_last",
     "stagings_of",
     "state_of",
     "text",
     "usable_version",
     "use_of",
     "uses",
-    "uses_by_day",
     "uses_of",
     "version",
     "versions_made_by",

@@ -1,14 +1,14 @@
 """Usage policies, requests for access, grants, and who used what."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db.models import Q, QuerySet
 
 from uzina.catalogue import rules
 from uzina.catalogue.models import AccessRequest, Dataset, Evidence, Policy, Version
+from uzina.catalogue.models.terms import Asker
 from uzina.catalogue.rules import odrl
 from uzina.core.errors import Problem, Refused
 from uzina.core.text import _
@@ -18,7 +18,7 @@ from uzina.people.rules import RoleKind
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from uzina.people.models import Organisation, Person, Project
+    from uzina.people.models import Person, Project
 
 
 def policy_of(dataset: Dataset) -> Policy | None:
@@ -35,15 +35,9 @@ def readable_versions(
     return found
 
 
-def use_of(organisation: "Organisation", *, purpose: str, place: str, now: datetime) -> odrl.Use:
-    """Return the use an organisation has in mind, as a policy looks at it."""
-    return odrl.Use(
-        purpose=purpose,
-        country=organisation.country,
-        kind=organisation.kind,
-        place=place,
-        now=now,
-    )
+def use_of(asker: Asker, *, purpose: str, place: str, now: datetime) -> odrl.Use:
+    """Return the use somebody has in mind, as a policy looks at it."""
+    return odrl.Use(purpose=purpose, country=asker.country, kind=asker.kind, place=place, now=now)
 
 
 def failed_constraints(request: AccessRequest, *, now: datetime) -> list[Problem]:
@@ -55,10 +49,11 @@ def failed_constraints(request: AccessRequest, *, now: datetime) -> list[Problem
 def failures(policy: Policy, request: AccessRequest, *, now: datetime) -> list[Problem]:
     """Return which constraints of a policy the request does not meet, up to its end."""
     terms = odrl.parse(policy.offer)
-    use = use_of(
-        request.project.organisation, purpose=request.purpose, place=request.place, now=now
-    )
+    use = use_of(request.asker, purpose=request.purpose, place=request.place, now=now)
     found = odrl.evaluate(terms, use)
+    if request.participant is not None and not request.purpose:
+        # It names no purpose: its agreement carries the constraint, and the holder decides.
+        found = [one for one in found if one.code != "policy.use.purpose"]
     if terms.until is not None and now < terms.until < request.until:
         found.append(
             Problem(
@@ -76,7 +71,7 @@ def grant_for(dataset: Dataset, project: "Project", *, now: datetime) -> AccessR
     found: AccessRequest | None = (
         AccessRequest.objects.running(now)
         .filter(dataset=dataset, project=project)
-        .select_related("policy", "project__organisation")
+        .select_related("policy", "project__organisation", "participant")
         .order_by("-until")
         .first()
     )
@@ -109,7 +104,7 @@ def check_use(
     grant = grant_for(dataset, project, now=now)
     if grant is not None and grant.policy is not None:
         use = use_of(
-            grant.project.organisation,
+            grant.asker,
             purpose=grant.purpose,
             place=settings.UZINA.site.country,
             now=now,
@@ -153,16 +148,27 @@ def request_of(code: str) -> AccessRequest:
 def with_all(rows: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
     """Bring along what pages and messages say of requests."""
     return rows.select_related(
-        "dataset__holder", "dataset__project", "project__organisation", "person", "policy"
-    ).select_related("decided_by")
+        "dataset__holder",
+        "dataset__project",
+        "project__organisation",
+        "person",
+        "participant",
+        "policy",
+        "decided_by",
+    )
 
 
 def other_grants(request: AccessRequest) -> QuerySet[AccessRequest]:
     """Return what else the same organisation asked for of anybody, newest first."""
+    theirs = (
+        Q(participant=request.participant)
+        if request.project is None
+        else Q(project__organisation=request.project.organisation_id)
+    )
     found: QuerySet[AccessRequest] = (
-        AccessRequest.objects.filter(project__organisation=request.project.organisation_id)
+        AccessRequest.objects.filter(theirs)
         .exclude(pk=request.pk)
-        .select_related("dataset", "project")
+        .select_related("dataset", "project__organisation", "participant")
         .order_by("-pk")
     )
     return found
@@ -196,20 +202,10 @@ def evidence_of(dataset: Dataset) -> QuerySet[Evidence]:
     """Return every use of the dataset's restricted bytes, newest first."""
     found: QuerySet[Evidence] = (
         Evidence.objects.filter(version__dataset=dataset)
-        .select_related("version__dataset", "person", "request__project")
+        .select_related("version__dataset", "person", "request__project", "request__participant")
         .order_by("-at", "-pk")
     )
     return found
-
-
-def uses_by_day(request: AccessRequest) -> Sequence[dict[str, object]]:
-    """Return how often a grant was used, by day."""
-    return list(
-        Evidence.objects.filter(request=request)
-        .values("on")
-        .annotate(uses=Count("pk"))
-        .order_by("on")
-    )
 
 
 def grant_in_use(
@@ -240,7 +236,7 @@ def uses_of(request: AccessRequest) -> QuerySet[Evidence]:
     """Return what was used under one permission, newest first."""
     found: QuerySet[Evidence] = (
         Evidence.objects.filter(request=request)
-        .select_related("version__dataset", "person", "request__project")
+        .select_related("version__dataset", "person", "request__project", "request__participant")
         .order_by("-at", "-pk")
     )
     return found

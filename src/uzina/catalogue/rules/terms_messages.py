@@ -31,11 +31,7 @@ def declare_access() -> None:
                 }
                 | request,
                 "dataset": {"title": "Texte de sănătate publică", "slug": "health-texts"},
-                "project": {
-                    "title": "A language model",
-                    "code": "PRJ-7Q3K2M",
-                    "organisation": {"name": "Limbă Vie SRL"},
-                },
+                "asker": {"title": "A language model", "organisation": "Limbă Vie SRL"},
                 "until": datetime(2027, 6, 1, tzinfo=UTC),
                 "days": 5,
                 "path": "/access/ACC-7Q3K2M/",

@@ -166,7 +166,8 @@ def _request_page(
     here = get_language() or "en"
     context = {
         "found": found,
-        "purpose": rules.PURPOSES[found.purpose].label(here),
+        "purpose": _purpose(found, here),
+        "kind": _kind(found.asker.kind),
         "verbs": access.verbs(request.user, found),
         "decides": decides,
         "policy": policy,
@@ -180,6 +181,16 @@ def _request_page(
         "revoke": forms.RevokeForm(),
     } | failed
     return render(request, "catalogue/access_request.html", context, status=status)
+
+
+def _purpose(found: AccessRequest, here: str) -> str:
+    known = rules.PURPOSES.get(found.purpose)
+    return known.label(here) if known else gettext("What the policy allows")
+
+
+def _kind(kind: str) -> str:
+    known = {str(one): one for one in OrganisationKind}
+    return gettext(known[kind].label) if kind in known else kind
 
 
 @login_required
