@@ -69,6 +69,11 @@ class Cited:
         """Where the reader is sent: the identifier's address once it leads there, else ours."""
         return f"https://doi.org/{self.identifier}" if self.is_public else self.url
 
+    @property
+    def words(self) -> str:
+        """The citation in words."""
+        return in_words(self)
+
 
 def in_words(cited: Cited) -> str:
     """Return the citation as DataCite recommends it: creator (year). Title (version). Publisher."""

@@ -93,9 +93,13 @@ class Question:
 
     def hint(self, language: str) -> str:
         """Return its explanation and the law it comes from."""
+        return f"{self.hint_ro if language == 'ro' else self.hint_en} ({self.law(language)})"
+
+    def law(self, language: str) -> str:
+        """Return the law it comes from, as people cite it."""
         if language == "ro":
-            return f"{self.hint_ro} ({self.source.ro}, art. {self.article})"
-        return f"{self.hint_en} ({self.source.en}, Art. {self.article})"
+            return f"{self.source.ro}, art. {self.article}"
+        return f"{self.source.en}, Art. {self.article}"
 
     def shown(self, value: Any, language: str) -> str:
         """Return an answer in words; a date stays as it is written."""

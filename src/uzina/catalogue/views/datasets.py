@@ -5,16 +5,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
 from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from uzina.catalogue import access, actions, forms, queries, rules
 from uzina.catalogue.models import Dataset, Version
 from uzina.catalogue.views import contents, terms
-from uzina.catalogue.views.shared import visible_datasets
+from uzina.catalogue.views.shared import shown_answers, visible_datasets
 from uzina.core.attachments import attachment
 from uzina.core.errors import Invalid, Refused
 from uzina.people.models import Person
@@ -27,8 +28,14 @@ SOURCES_SHOWN = 100
 
 
 @require_GET
-def dataset(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show what a dataset holds, under which terms, where it came from and what used it."""
+@vary_on_headers("Accept")
+def dataset(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Show what a dataset holds, under which terms, where it came from and what used it; to a
+    program that prefers a document, give that.
+    """
+    document = feeds.negotiated(request, slug)
+    if document is not None:
+        return document
     found = get_object_or_404(visible_datasets(request), slug=slug)
     return _dataset_page(request, found, forms.WithdrawForm(), status=200)
 
@@ -62,9 +69,12 @@ def _dataset_page(
         "form": form,
         "url": settings.UZINA.site.url,
         "here": here,
+        "citation": queries.citation(found, newest) if newest else None,
+        "answers": shown_answers(found, here),
+        "may_describe": isinstance(request.user, Person) and access.may_add_to(request.user, found),
         "parts": {
             name: [f"catalogue/_{name}.html", "catalogue/_nothing.html"]
-            for name in ("terms", "citation", "jsonld")
+            for name in ("answers", "terms", "citation", "jsonld")
         },
     } | _contents(newest, request, here)
     context |= terms.on_page(request, found)
@@ -125,6 +135,8 @@ def download(request: HttpRequest, slug: str, number: int, path: str) -> HttpRes
     if file is None:
         raise Http404
     actions.begin_read(version, by=request.user, now=now())
+    if away := queries.away_link(file, now=now()):
+        return HttpResponseRedirect(away.url)
     return attachment(
         request,
         path=file.path,

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.models import Version
-from uzina.catalogue.rules.citation import FORMS, in_words
+from uzina.catalogue.rules.citation import FORMS
 from uzina.catalogue.rules.differences import difference
 
 FILES_SHOWN = 100
@@ -61,7 +61,6 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "citation": queries.citation(found.dataset, found),
         "most": CHANGES_SHOWN,
     }
-    context |= {"words": in_words(context["citation"]), "forms": list(FORMS)}  # type: ignore[arg-type]
     return render(request, "catalogue/version.html", context)
 
 
