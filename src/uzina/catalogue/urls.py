@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
-from uzina.catalogue.views import feeds, spaces, terms
+from uzina.catalogue.views import feeds, oai, spaces, terms
 
 
 class NumberConverter(IntConverter):

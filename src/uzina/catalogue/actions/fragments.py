@@ -1,11 +1,10 @@
 """What other portals harvest, kept in step."""
 
-import hashlib
 from datetime import datetime
 
 from uzina.catalogue import queries, rules
 from uzina.catalogue.models import Dataset, Fragment
-from uzina.catalogue.rules import dcat
+from uzina.catalogue.rules import dcat, oai
 from uzina.core.db import action
 
 
@@ -21,23 +20,26 @@ def refresh(dataset: Dataset, *, now: datetime) -> None:
     kept = Fragment.objects.filter(dataset=dataset).first()
     if dataset.state is not rules.DatasetState.PUBLISHED:
         if kept is not None and kept.gone_at is None:
-            kept.ntriples, kept.chain, kept.digest = "", "", ""
-            kept.changed_at = kept.gone_at = now
-            kept.save()
+            _bury(kept, now=now)
         return
 
     record = queries.record_of(dataset)
-    ntriples, chain = dcat.dataset_ntriples(record), dcat.chain_ntriples(record)
-    digest = hashlib.sha256(f"{ntriples}\n{chain}".encode()).hexdigest()
+    texts = {
+        "ntriples": dcat.dataset_ntriples(record),
+        "chain": dcat.chain_ntriples(record),
+        "dublin_core": oai.dublin_core(record),
+        "datacite": oai.datacite(record),
+    }
+    digest = queries.state_of(*texts.values())
     if kept is not None and kept.digest == digest:
         return
-    Fragment.objects.update_or_create(
-        dataset=dataset,
-        defaults={
-            "ntriples": ntriples,
-            "chain": chain,
-            "digest": digest,
-            "changed_at": now,
-            "gone_at": None,
-        },
-    )
+    themes = f" {' '.join(one.code for one in record.themes)} "
+    changed = {"themes": themes, "digest": digest, "changed_at": now, "gone_at": None}
+    Fragment.objects.update_or_create(dataset=dataset, defaults=texts | changed)
+
+
+def _bury(kept: Fragment, *, now: datetime) -> None:
+    """Leave a tombstone where a dataset was."""
+    kept.ntriples = kept.chain = kept.dublin_core = kept.datacite = kept.digest = ""
+    kept.changed_at = kept.gone_at = now
+    kept.save()

@@ -21,7 +21,10 @@ class Fragment(models.Model):
 
     ntriples    the dataset and its distributions, under the base of `rules.dcat.BASE`
     chain       its versions, which only the dataset's own document holds
-    digest      SHA-256 of both
+    dublin_core, datacite  the dataset in the formats of OAI-PMH, under the same base
+    themes      codes of its themes with a space on either side, the sets of OAI-PMH; a tombstone
+                keeps them, so that who harvests one set learns of it
+    digest      SHA-256 of the texts
     changed_at  when the digest last changed, or when the data went
     gone_at     when the data was withdrawn, so that harvesters learn of it
 
@@ -32,6 +35,9 @@ class Fragment(models.Model):
     dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="fragment")
     ntriples = models.TextField(blank=True)
     chain = models.TextField(blank=True)
+    dublin_core = models.TextField(blank=True)
+    datacite = models.TextField(blank=True)
+    themes = models.CharField(max_length=400, blank=True)
     digest = models.CharField(max_length=64)
     changed_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
@@ -42,7 +48,8 @@ class Fragment(models.Model):
         ordering: ClassVar[list[str]] = ["pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(gone_at__isnull=True) | Q(ntriples="", chain=""),
+                condition=Q(gone_at__isnull=True)
+                | Q(ntriples="", chain="", dublin_core="", datacite=""),
                 name="fragment_of_gone_data_is_empty",
             )
         ]

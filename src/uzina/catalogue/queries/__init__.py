@@ -49,6 +49,7 @@ from uzina.catalogue.queries.sources import (
     licence_rows,
     listed,
     open_harvest,
+    source_names,
     sources_with_last,
 )
 from uzina.catalogue.queries.terms import (
@@ -152,6 +153,7 @@ __all__ = [
     "shipped_licences",
     "sitemap_parts",
     "sitemap_rows",
+    "source_names",
     "sources",
     "sources_with_last",
     "stagings_of",

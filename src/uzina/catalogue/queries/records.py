@@ -3,9 +3,12 @@
 from django.contrib.auth.models import AnonymousUser
 
 from uzina.catalogue import rules
+from uzina.catalogue.adapters import registrar
 from uzina.catalogue.models import Dataset, Layout, Version
+from uzina.catalogue.queries.citations import citation
 from uzina.catalogue.queries.terms import policy_of
 from uzina.catalogue.rules import stewardship, vocabularies
+from uzina.catalogue.rules.citation import bibtex
 from uzina.catalogue.rules.columns import MEDIA_TYPES, MOST_LAID_OUT
 from uzina.catalogue.rules.records import (
     Agent,
@@ -19,7 +22,7 @@ from uzina.catalogue.rules.vocabularies import Term
 
 
 def record_of(dataset: Dataset) -> Record:
-    """Return what the dataset says of itself to the world. Cost: up to six queries.
+    """Return what the dataset says of itself to the world. Cost: up to seven queries.
 
     The manifest is read for the newest version only: older ones are named, not listed.
     """
@@ -58,6 +61,8 @@ def record_of(dataset: Dataset) -> Record:
         contact_email=dataset.contact_email,
         landing_url=dataset.landing_url,
         identifier=dataset.identifier,
+        is_registered=bool(dataset.identifier) and registrar().is_public,
+        cite_as=_cited(dataset),
         themes=_terms("data-theme", dataset.themes),
         keywords=tuple(dataset.keywords),
         frequency=next(iter(_terms("frequency", [dataset.frequency])), None),
@@ -67,6 +72,13 @@ def record_of(dataset: Dataset) -> Record:
         answers=stewardship.public_answers(dataset.answers, str(dataset.access_right)),
         policy=policy.offer if policy is not None else None,
     )
+
+
+def _cited(dataset: Dataset) -> str:
+    newest = dataset.versions.defer("manifest", "facts").order_by("-number").first()
+    if newest is None or dataset.published_at is None:
+        return ""
+    return bibtex(citation(dataset, newest))
 
 
 def _terms(table: str, codes: list[str]) -> tuple[Term, ...]:

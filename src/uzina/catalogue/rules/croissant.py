@@ -82,7 +82,9 @@ def croissant(record: Record) -> dict[str, Any]:
         "keywords": [*record.keywords, *(one.en for one in record.themes)],
         "inLanguage": [one.code for one in record.languages],
         "isAccessibleForFree": _is_free(record),
+        "identifier": record.identifier,
         "sameAs": _same_as(record),
+        "citeAs": record.cite_as,
         "spatialCoverage": [one.en for one in record.places],
         "temporalCoverage": _period(record),
         "usageInfo": _usage(record),
@@ -118,7 +120,7 @@ def _is_free(record: Record) -> bool | None:
 
 
 def _same_as(record: Record) -> str:
-    if record.identifier:
+    if record.identifier and record.is_registered:
         return f"https://doi.org/{quote(record.identifier, safe='/')}"
     page = link(record.landing_url)
     return page.value if page else ""

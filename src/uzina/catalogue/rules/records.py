@@ -77,6 +77,8 @@ class Record:
     versions            newest first; never empty for published data
     changed_at          when the description or the data last changed
     answers             what a steward answered and everybody may read, by the key of the question
+    is_registered       whether https://doi.org knows the identifier
+    cite_as             how the newest version is cited, for BibTeX
     policy              the ODRL offer, None where there is none
     """
 
@@ -97,6 +99,8 @@ class Record:
     contact_email: str = ""
     landing_url: str = ""
     identifier: str = ""
+    is_registered: bool = False
+    cite_as: str = ""
     themes: tuple[Term, ...] = ()
     keywords: tuple[str, ...] = ()
     frequency: Term | None = None

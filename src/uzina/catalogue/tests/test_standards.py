@@ -183,6 +183,8 @@ def records(draw):
         contact_email=draw(st.sampled_from(["", "ana@example.org", "o'neil+x@example.org"])),
         landing_url=draw(urls),
         identifier=draw(st.sampled_from(["", "10.5072/uzina.x"])),
+        is_registered=draw(st.booleans()),
+        cite_as=draw(st.one_of(st.just(""), words)),
         themes=tuple(draw(st.lists(term_of("data-theme"), max_size=2, unique=True))),
         keywords=tuple(draw(st.lists(words, max_size=3))),
         frequency=draw(st.one_of(st.none(), term_of("frequency"))),

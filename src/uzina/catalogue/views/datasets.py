@@ -14,7 +14,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from uzina.catalogue import access, actions, forms, queries, rules
 from uzina.catalogue.models import Dataset, Version
-from uzina.catalogue.views import contents, terms
+from uzina.catalogue.views import contents, feeds, terms
 from uzina.catalogue.views.shared import shown_answers, visible_datasets
 from uzina.core.attachments import attachment
 from uzina.core.errors import Invalid, Refused

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.cache import get_conditional_response
 from django.utils.http import http_date
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
@@ -118,7 +118,6 @@ def negotiated(request: HttpRequest, slug: str) -> HttpResponseBase | None:
         return None
     response = _document(request, kept, slug, ENDINGS[wanted])
     response["Content-Location"] = f"{base()}/datasets/{slug}.{ENDINGS[wanted]}"
-    patch_vary_headers(response, ["Accept"])
     return response
 
 
