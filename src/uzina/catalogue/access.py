@@ -20,8 +20,23 @@ def may_hold(person: Person | None, holder: Organisation, project: Project | Non
     return queries.represents(person, holder)
 
 
+def may_manage_sources(person: Person | None) -> bool:
+    """Tell whether the person says which portals are harvested. None is the factory itself."""
+    return person is None or people.is_operator(person)
+
+
+def may_see_sources(person: Person) -> bool:
+    """Tell whether the person sees which portals are harvested, and how that went."""
+    return people.is_operator(person) or people.is_auditor(person)
+
+
 def may_add_to(person: Person | None, dataset: Dataset) -> bool:
-    """Tell whether the person may add versions: a member, or the holder's representative."""
+    """Tell whether the person may add versions: a member, or the holder's representative.
+
+    Harvested data is changed where it was harvested from, never here.
+    """
+    if dataset.source_id is not None:
+        return False
     return may_hold(person, dataset.holder, dataset.project)
 
 
@@ -32,6 +47,8 @@ def may_read_answers(person: Person, dataset: Dataset) -> bool:
 
 def may_publish(person: Person | None, dataset: Dataset) -> bool:
     """Tell whether the person may publish or withdraw: the lead, or the holder's representative."""
+    if dataset.source_id is not None:
+        return False
     if person is None or people.is_operator(person):
         return True
     if dataset.project is not None:

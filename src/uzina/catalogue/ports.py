@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from uzina.catalogue.rules.harvest import Page
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.text import _
 
@@ -299,3 +300,21 @@ class Registrar(Protocol):
 
     def announce(self, identifier: str, *, url: str, metadata: Mapping[str, Any]) -> None:
         """Make the identifier lead to url, with what is said of it. Again changes nothing."""
+
+
+class PortalDown(Exception):
+    """Another portal did not answer, or not whole. It may the next time."""
+
+
+class PortalRefused(Exception):
+    """What another portal sent must not or cannot be read, and why, in words for an operator."""
+
+
+class Portal(Protocol):
+    """Another portal whose datasets are listed here too."""
+
+    def page(self, place: str) -> Page:
+        """Return one page; place is "" for the first, then what the page before gave.
+
+        Raises PortalDown, PortalRefused.
+        """

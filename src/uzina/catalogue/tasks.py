@@ -75,3 +75,13 @@ def mail_space(*, space: int, person: str, what: str, days: int, now: datetime) 
         key=f"space.{found.pk}.{what}.{days}.{found.expires_at.isoformat()}.{member.code}",
         now=now,
     )
+
+
+def plan_harvests(*, now: datetime) -> None:
+    """Begin the harvests of other portals that the clock asks for."""
+    actions.plan_harvests(now=now)
+
+
+def harvest_page(*, harvest: str, page: int, now: datetime) -> None:
+    """Read one page of another portal. Each page is a task of its own, so that others get a turn."""
+    actions.harvest_page(harvest, page=page, now=now)

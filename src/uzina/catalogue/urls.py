@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
-from uzina.catalogue.views import feeds, oai, spaces, terms
+from uzina.catalogue.views import feeds, oai, sources, spaces, terms
 
 
 class NumberConverter(IntConverter):
@@ -56,6 +56,11 @@ urlpatterns = [
     path("datasets/mine/", views.mine, name="mine"),
     path("datasets/<slug:slug>/edit/", views.record, name="record"),
     path("datasets/<slug:slug>/edit/<slug:section>/", views.record_section, name="record_section"),
+    path("catalogue/sources/", sources.sources, name="sources"),
+    path("catalogue/sources/new/", sources.new_source, name="new_source"),
+    path("catalogue/sources/<slug:code>/", sources.source, name="source"),
+    path("catalogue/sources/<slug:code>/harvest/", sources.harvest_source, name="harvest_source"),
+    path("catalogue/sources/<slug:code>/pause/", sources.pause_source, name="pause_source"),
     path("datasets/<slug:slug>/", views.dataset, name="dataset"),
     path("datasets/<slug:slug>/access/", terms.ask, name="ask"),
     path("datasets/<slug:slug>/policy/", terms.policy, name="policy"),

@@ -108,6 +108,18 @@ class CatalogueConfig:
 
 
 @dataclass(frozen=True)
+class DataspaceConfig:
+    """Our end of the Dataspace Protocol."""
+
+    participant: str = doc(
+        "Our name in the data space, such as a DID. Empty: the site's address.", ""
+    )
+    may_private: bool = doc(
+        "Take messages to participants on private networks and on this machine too.", False
+    )
+
+
+@dataclass(frozen=True)
 class SpacesConfig:
     """Storage of projects: how much, how long, and what happens afterwards."""
 
@@ -250,6 +262,20 @@ class VatConfig:
 
 
 @dataclass(frozen=True)
+class HarvestConfig:
+    """Harvesting the catalogues of other portals."""
+
+    may_private: bool = doc(
+        "Read portals on private networks and on this machine too. Off: only on the internet.",
+        False,
+    )
+    most_mb: int = doc("Megabytes of one page, unpacked.", 50)
+    most_pages: int = doc("Pages of one portal.", 1000)
+    most_datasets: int = doc("Datasets of one portal.", 100_000)
+    timeout_s: int = doc("Seconds to wait for one page.", 120)
+
+
+@dataclass(frozen=True)
 class WorkerConfig:
     """The worker."""
 
@@ -285,12 +311,14 @@ class Config:
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     catalogue: CatalogueConfig = field(default_factory=CatalogueConfig)
+    dataspace: DataspaceConfig = field(default_factory=DataspaceConfig)
     spaces: SpacesConfig = field(default_factory=SpacesConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     mail: MailConfig = field(default_factory=MailConfig)
     vat: VatConfig = field(default_factory=VatConfig)
     calls: CallsConfig = field(default_factory=CallsConfig)
+    harvest: HarvestConfig = field(default_factory=HarvestConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     programme: ProgrammeConfig = field(default_factory=ProgrammeConfig)
 

@@ -45,6 +45,10 @@ FOR_ROLES = {
         {RoleKind.PANEL, RoleKind.OPERATOR, RoleKind.AUDITOR},
         gettext_lazy("Appeals"),
     ),
+    "/catalogue/sources/": (
+        {RoleKind.OPERATOR, RoleKind.AUDITOR},
+        gettext_lazy("Harvested portals"),
+    ),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),
 }

@@ -99,7 +99,7 @@ def _taken(slug: str) -> Problem:
 
 def _licence(slug: object) -> tuple[Licence | None, list[Problem]]:
     """Return the licence of the slug, and what to say where there is none."""
-    found = Licence.objects.filter(slug=slug).first() if isinstance(slug, str) else None
+    found = queries.licences().filter(slug=slug).first() if isinstance(slug, str) else None
     if found is not None:
         return found, []
     return None, [

@@ -52,22 +52,27 @@ def _entry(dataset: Dataset, newest: Version | None) -> SearchEntry:
             rules.texts_of(dataset.translations),
         ),
         tags=rules.tags_of(_facts(dataset, newest)),
-        bytes=newest.bytes if newest else 0,
+        bytes=newest.bytes if newest else dataset.origin.get("bytes", 0),
         newest_at=newest.created_at if newest else dataset.made_at,
     )
 
 
 def _facts(dataset: Dataset, newest: Version | None) -> dict[str, Iterable[Any]]:
     since = dataset.published_at or dataset.made_at
+    origin = dataset.origin
+    if dataset.source_id is not None:
+        formats, size = origin.get("formats", []), origin.get("bytes", 0)
+    else:
+        formats = {rules.file_format(one["path"]) for one in newest.manifest} if newest else set()
+        size = newest.bytes if newest else 0
     return {
         "theme": dataset.themes,
         "language": dataset.language_codes,
         "licence": [dataset.licence.slug] if dataset.licence else [],
         "access": [dataset.access_right],
-        "format": sorted({rules.file_format(one["path"]) for one in newest.manifest})
-        if newest
-        else [],
-        "size": [rules.size_class(newest.bytes).value] if newest else [],
-        "holder": [dataset.holder.code],
+        "format": sorted(formats),
+        "size": [rules.size_class(size).value] if newest or size else [],
+        "holder": [] if dataset.source_id is not None else [dataset.holder.code],
+        "source": [dataset.source.code] if dataset.source is not None else [],
         "year": [since.year],
     }

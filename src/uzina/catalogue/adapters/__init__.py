@@ -1,10 +1,14 @@
 """Answers to the port: where the bytes are."""
 
+from collections.abc import Mapping, Sequence
+
 from django.conf import settings
 
 from uzina.catalogue.adapters.folder import FolderStore
 from uzina.catalogue.adapters.registrars import LocalRegistrar
-from uzina.catalogue.ports import ObjectStore, Registrar
+from uzina.catalogue.models import Source
+from uzina.catalogue.ports import ObjectStore, Portal, Registrar
+from uzina.catalogue.rules.harvest import SourceKind
 
 
 def store() -> ObjectStore:
@@ -26,6 +30,25 @@ def store() -> ObjectStore:
             public_endpoint=given.public_endpoint,
         )
     )
+
+
+def portal(source: Source, licences: Sequence[Mapping[str, str]]) -> Portal:
+    """Return another portal, as it is spoken to.
+
+    licences  rows of those that are known by name
+    """
+    from uzina.catalogue.adapters.ckan import CkanPortal
+    from uzina.catalogue.adapters.dcat import DcatPortal
+    from uzina.catalogue.adapters.web import Web
+
+    given = settings.UZINA.harvest
+    web = Web(
+        most_bytes=given.most_mb * 10**6,
+        timeout_s=given.timeout_s,
+        may_private=given.may_private,
+    )
+    kind = CkanPortal if source.kind is SourceKind.CKAN else DcatPortal
+    return kind(source.url, web, licences)
 
 
 def registrar() -> Registrar:

@@ -2,7 +2,17 @@
 
 from ninja import Router
 
-from uzina.catalogue.api import datasets, licences, links, records, spaces, terms, uploads, versions
+from uzina.catalogue.api import (
+    datasets,
+    licences,
+    links,
+    records,
+    sources,
+    spaces,
+    terms,
+    uploads,
+    versions,
+)
 
 router = Router(tags=["catalogue"])
 for part in (
@@ -14,6 +24,7 @@ for part in (
     versions,
     terms,
     spaces,
+    sources,
 ):
     router.add_router("", part.router)
 

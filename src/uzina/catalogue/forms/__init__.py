@@ -6,6 +6,9 @@ from uzina.catalogue.forms.datasets import (
 from uzina.catalogue.forms.search import (
     SearchForm,
 )
+from uzina.catalogue.forms.sources import (
+    SourceForm,
+)
 from uzina.catalogue.forms.spaces import (
     FolderVersionForm,
     MoveForm,
@@ -31,6 +34,7 @@ __all__ = [
     "RefuseForm",
     "RevokeForm",
     "SearchForm",
+    "SourceForm",
     "WithdrawForm",
     "end_of",
     "last_day",

@@ -71,6 +71,10 @@ class Dataset(models.Model):
     begins_on, ends_on  the days the data speak of, both within
     answers       what the steward answered, by the key of the question (stewardship.toml)
     identifier    shaped as a DOI, "" until one is given
+    source        the portal it was harvested from, null for our own; then nobody changes it here
+    source_uri    what names it there
+    origin        of harvested data: digest of the record, formats, bytes, the licence as named
+    seen_in       key of the harvest that saw it last
     """
 
     slug = models.CharField(max_length=63, unique=True)
@@ -102,6 +106,12 @@ class Dataset(models.Model):
     made_at = models.DateTimeField()
     changed_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
+    source = models.ForeignKey(
+        "catalogue.Source", null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    source_uri = models.CharField(max_length=1000, blank=True)
+    origin = models.JSONField(default=dict)
+    seen_in = models.BigIntegerField(default=0)
 
     objects: ClassVar[Any] = DatasetQuerySet.as_manager()
 
@@ -110,7 +120,12 @@ class Dataset(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="published") | Q(published_at__isnull=False),
                 name="dataset_published_has_a_time",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["source", "source_uri"],
+                condition=Q(source__isnull=False),
+                name="dataset_harvested_once",
+            ),
         ]
         indexes = [models.Index(fields=["state", "kind"], name="dataset_by_state")]
 

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     pass
 
 
+NO_LICENCE = "not-stated"
+"""The licence of harvested data that name none of ours. No steward can choose it."""
+
+
 def licences() -> QuerySet[Licence]:
     """Return the licences a dataset can be under, in the order of their titles."""
-    return Licence.objects.order_by("title_en")
+    return Licence.objects.exclude(slug=NO_LICENCE).order_by("title_en")
 
 
 def licence(slug: str) -> Licence:

@@ -60,6 +60,9 @@ class Labels:
         codes = {code for code, _count in holders} | set(chosen.get("holder", ()))
         self.holders = queries.holder_names(sorted(codes)) if codes else {}
         self.licences = {one.slug: one.title(here) for one in queries.licences()}
+        self.licences[queries.NO_LICENCE] = gettext("Not stated")
+        sources = {*counts.get("source", {}), *chosen.get("source", ())}
+        self.sources = queries.source_names(sorted(sources)) if sources else {}
 
     def of(self, kind: str, value: str) -> str:
         """Return the words for one value; the value itself where there are none."""
@@ -70,7 +73,8 @@ class Labels:
             return queries.language_names([value], self.here)[0]
         if value in (states := STATES.get(kind, {})):
             return gettext(states[value])
-        return {"holder": self.holders, "licence": self.licences}.get(kind, {}).get(value, value)
+        words = {"holder": self.holders, "licence": self.licences, "source": self.sources}
+        return words.get(kind, {}).get(value, value)
 
 
 def facets(
