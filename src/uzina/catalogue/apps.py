@@ -25,6 +25,8 @@ class CatalogueConfig(AppConfig):
         every("catalogue.plan_harvests", seconds=300)
         every("catalogue.watch_access", seconds=60)
         declare_access()
+        for event in ("granted", "refused", "withdrawn", "revoked", "ended"):
+            subscribe(f"access.{event}", "catalogue.follow_decision")
         every("catalogue.keep_spaces", seconds=3600)
         for event in STORAGE_NEWS:
             subscribe(event, "catalogue.follow_spaces")

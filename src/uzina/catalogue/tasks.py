@@ -2,10 +2,13 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from uzina.catalogue import actions
 from uzina.catalogue.actions import keeping
 from uzina.catalogue.actions import spaces as space_actions
+from uzina.catalogue.adapters.callbacks import callbacks
+from uzina.catalogue.queries import dataspace
 from uzina.catalogue.queries import spaces as space_queries
 from uzina.people import actions as people_actions
 from uzina.people import queries as people
@@ -28,7 +31,7 @@ def check_upload(*, code: str, now: datetime) -> None:
 
 def read_layouts(*, slug: str, number: int, now: datetime) -> None:
     """Read the columns of a new version's files."""
-    actions.read_layouts(slug, number)
+    actions.read_layouts(slug, number, now=now)
 
 
 def follow_spaces(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
@@ -85,3 +88,43 @@ def plan_harvests(*, now: datetime) -> None:
 def harvest_page(*, harvest: str, page: int, now: datetime) -> None:
     """Read one page of another portal. Each page is a task of its own, so that others get a turn."""
     actions.harvest_page(harvest, page=page, now=now)
+
+
+def follow_decision(*, event: str, subject: str, facts: dict[str, Any], now: datetime) -> None:
+    """Go on with what a data space negotiates once a holder answered, or a permission is over."""
+    del event, facts
+    actions.follow_decision(subject, now=now)
+
+
+def answer_negotiation(*, negotiation: str, now: datetime) -> None:
+    """Answer what a participant of a data space sent."""
+    actions.answer_negotiation(dataspace.negotiation_by_uid(negotiation), now=now)
+
+
+def start_transfer(*, transfer: str, now: datetime) -> None:
+    """Start what a participant of a data space may fetch."""
+    actions.start_transfer(dataspace.transfer_by_uid(transfer), now=now)
+
+
+def send_negotiation(*, negotiation: str, what: str, now: datetime) -> None:
+    """Take a message of a negotiation to its participant; tried again until it arrives.
+
+    The message says what is so now: one that a later message has overtaken is not sent.
+    """
+    del now
+    row = dataspace.negotiation_by_uid(negotiation)
+    found = dataspace.negotiation_message(row, what)
+    if found is not None:
+        place, message = found
+        url = f"{row.callback}/negotiations/{quote(row.consumer_pid, safe=':')}/{place}"
+        callbacks().post(url, message, token=dataspace.callback_token(row.participant))
+
+
+def send_transfer(*, transfer: str, what: str, now: datetime) -> None:
+    """Take a message of a transfer to its participant; tried again until it arrives."""
+    row = dataspace.transfer_by_uid(transfer)
+    found = dataspace.transfer_message(row, what, now=now)
+    if found is not None:
+        place, message = found
+        url = f"{row.callback}/transfers/{quote(row.consumer_pid, safe=':')}/{place}"
+        callbacks().post(url, message, token=dataspace.callback_token(row.negotiation.participant))

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
+from uzina.catalogue.api import dataspace
 from uzina.catalogue.views import feeds, oai, sources, spaces, terms
 
 
@@ -30,6 +31,9 @@ register_converter(KindConverter, "kind")
 register_converter(EndingConverter, "ending")
 
 app_name = "catalogue"
+DSP = "dsp/2025-1/"
+NEG = f"{DSP}negotiations/<str:pid>"
+TRANSFER = f"{DSP}transfers/<str:pid>"
 STORAGE = "projects/<str:code>/storage/"
 SPACE = f"{STORAGE}<kind:kind>/"
 urlpatterns = [
@@ -79,4 +83,21 @@ urlpatterns = [
     path("datasets/<slug:slug>/versions/<number:number>/cite.<str:form>", views.cite, name="cite"),
     path("doi/<path:identifier>", views.resolve, name="resolve"),
     path("datasets/<slug:slug>/<number:number>/files/<path:path>", views.download, name="download"),
+    path(".well-known/dspace-version", dataspace.version, name="dspace_version"),
+    path(f"{DSP}catalog/request", dataspace.catalog, name="dsp_catalog"),
+    path(f"{DSP}catalog/datasets/<str:uid>", dataspace.dataset, name="dsp_dataset"),
+    path(f"{DSP}negotiations/request", dataspace.negotiate, name="dsp_negotiate"),
+    path(f"{NEG}", dataspace.negotiation, name="dsp_negotiation"),
+    path(f"{NEG}/request", dataspace.negotiate_again, name="dsp_negotiate_again"),
+    path(f"{NEG}/events", dataspace.negotiation_event, name="dsp_negotiation_event"),
+    path(f"{NEG}/agreement/verification", dataspace.verification, name="dsp_verification"),
+    path(f"{NEG}/termination", dataspace.negotiation_termination, name="dsp_termination"),
+    path(f"{DSP}transfers/request", dataspace.request_transfer, name="dsp_transfer_request"),
+    path(f"{TRANSFER}", dataspace.transfer, name="dsp_transfer"),
+    path(f"{TRANSFER}/start", dataspace.transfer_start, name="dsp_start"),
+    path(f"{TRANSFER}/suspension", dataspace.transfer_suspension, name="dsp_suspension"),
+    path(f"{TRANSFER}/completion", dataspace.transfer_completion, name="dsp_completion"),
+    path(f"{TRANSFER}/termination", dataspace.transfer_termination, name="dsp_transfer_end"),
+    path(f"{DSP}data/<uuid:uid>", dataspace.data, name="dsp_data"),
+    path(f"{DSP}data/<uuid:uid>/files/<path:path>", dataspace.data_file, name="dsp_file"),
 ]

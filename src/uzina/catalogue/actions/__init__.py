@@ -28,6 +28,20 @@ from uzina.catalogue.actions.layouts import (
 from uzina.catalogue.actions.licences import (
     seed_licences,
 )
+from uzina.catalogue.actions.negotiations import (
+    accept_offer,
+    answer_negotiation,
+    follow_decision,
+    request_again,
+    request_contract,
+    terminate_negotiation,
+    verify_agreement,
+)
+from uzina.catalogue.actions.participants import (
+    Registered,
+    register_participant,
+    stop_participant,
+)
 from uzina.catalogue.actions.tags import (
     retag,
 )
@@ -44,6 +58,15 @@ from uzina.catalogue.actions.terms import (
     warn_of_end,
     watch_access,
     withdraw_access,
+)
+from uzina.catalogue.actions.transfers import (
+    complete_transfer,
+    open_data,
+    request_transfer,
+    resume_transfer,
+    start_transfer,
+    suspend_transfer,
+    terminate_transfer,
 )
 from uzina.catalogue.actions.uploads import (
     abort,
@@ -64,19 +87,24 @@ from uzina.catalogue.actions.versions import (
 )
 
 __all__ = [
+    "Registered",
     "abort",
+    "accept_offer",
     "add_source",
     "add_version",
     "add_version_from_folder",
+    "answer_negotiation",
     "ask_access",
     "begin_read",
     "begin_upload",
     "check_upload",
     "close_version",
     "complete",
+    "complete_transfer",
     "describe",
     "end_access",
     "end_if_over",
+    "follow_decision",
     "grant_access",
     "harvest_now",
     "harvest_page",
@@ -84,6 +112,7 @@ __all__ = [
     "note_running",
     "note_use",
     "offer_policy",
+    "open_data",
     "open_version",
     "pause_source",
     "plan_harvests",
@@ -93,14 +122,25 @@ __all__ = [
     "refresh",
     "refuse_access",
     "register_dataset",
+    "register_participant",
     "remind",
+    "request_again",
+    "request_contract",
+    "request_transfer",
     "resume_source",
+    "resume_transfer",
     "retag",
     "revoke_access",
     "seed_licences",
     "stage",
+    "start_transfer",
+    "stop_participant",
+    "suspend_transfer",
     "sweep",
+    "terminate_negotiation",
+    "terminate_transfer",
     "upload",
+    "verify_agreement",
     "warn_of_end",
     "watch_access",
     "withdraw",

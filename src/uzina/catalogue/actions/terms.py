@@ -147,7 +147,7 @@ def ask_access(
     )
     is_fit = policy is not None and not queries.failures(policy, request, now=now)
     if policy is not None and policy.is_automatic and is_fit:
-        return _grant(request, policy=policy, until=until, reason=BY_ITSELF, by=None, now=now)
+        return let_in(request, policy=policy, until=until, reason=BY_ITSELF, by=None, now=now)
     terms_news.tell_asked(request, now=now)
     return request
 
@@ -225,10 +225,10 @@ def grant_access(
             dataset=request.dataset.slug,
             why=" ".join(str(one) for one in failed),
         )
-    return _grant(request, policy=policy, until=until, reason=reason.strip(), by=by, now=now)
+    return let_in(request, policy=policy, until=until, reason=reason.strip(), by=by, now=now)
 
 
-def _grant(
+def let_in(
     request: AccessRequest,
     *,
     policy: Policy | None,
@@ -237,6 +237,7 @@ def _grant(
     by: Person | None,
     now: datetime,
 ) -> AccessRequest:
+    """Grant a request, within an action that has asked whether it may be granted."""
     request.state = rules.ACCESS.after("grant", request.state)
     request.policy, request.until, request.reason = policy, until, reason
     request.decided_by, request.decided_at = by, now
@@ -295,6 +296,15 @@ def _withdraw(
     log("access.withdrawn", request.code, by=by, now=now, **_facts(request))
     terms_news.tell_over(request, now=now)
     return request
+
+
+def drop(request: AccessRequest, *, now: datetime) -> None:
+    """End a request whose asker has gone, within an action: withdrawn, or given back."""
+    request = _locked(request)
+    if request.state is AccessState.ASKED:
+        _withdraw(request, reason="", by=None, now=now)
+    elif request.state is AccessState.GRANTED:
+        _end(request, reason="", by=None, now=now)
 
 
 @action
