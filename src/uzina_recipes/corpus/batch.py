@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.uint32]
-Places = NDArray[np.int64]
+Points: TypeAlias = NDArray[np.uint32]
+Places: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def load() -> Model:
     if (magic, version, loss, kind, shortest, most) != right:
         raise ValueError("The language model is not of the kind that this program reads.")
     size, words, labels, _, pruned = reader.values("iiiqq")
-    entries = [(reader.string(), *reader.values("qb")) for _ in range(size)]
+    entries = [(reader.string(), reader.values("qb")[0]) for _ in range(size)]
     pairs = reader.array(np.int32, 2 * pruned).reshape(-1, 2)
     vectors = read_quantised(reader)
     (whole,) = reader.values("?")
