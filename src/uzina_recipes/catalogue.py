@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HERE = Path(__file__).parent / "recipes"
-KINDS = {"integer": int, "number": float, "choice": str, "boolean": bool}
+KINDS = {"integer": int, "number": float, "choice": str, "boolean": bool, "text": str}
 
 Value = int | float | str | bool
 
@@ -41,9 +41,9 @@ class Text:
 class Parameter:
     """One setting of a recipe.
 
-    kind         integer, number, choice or boolean
+    kind         integer, number, choice, boolean or text
     minimum      smallest value allowed, None for a choice
-    maximum      largest value allowed, None for a choice
+    maximum      largest value allowed, None for a choice; of a text, the most characters
     choices      the values a choice may take, empty otherwise
     may_change   whether a resumed run may have another value than the run it goes on from
     """
@@ -67,6 +67,11 @@ class Parameter:
             return (
                 "" if isinstance(value, bool) else f"{self.name} is {value!r}: give true or false."
             )
+        if self.kind == "text":
+            most = int(self.maximum or 0)
+            if isinstance(value, str) and len(value) <= most and value.isprintable():
+                return ""
+            return f"{self.name} is no text of at most {most} characters on one line."
         wanted = (int,) if self.kind == "integer" else (int, float)
         if isinstance(value, bool) or not isinstance(value, wanted):
             noun = "a whole number" if self.kind == "integer" else "a number"
@@ -76,6 +81,14 @@ class Parameter:
         if low is not None and high is not None and not low <= value <= high:
             return f"{self.name} is {value}: give {low:g} to {high:g}."
         return ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A piece of a recipe that may run as a job of its own; a shared one as an array of tasks."""
+
+    name: str
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ class Recipe:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     parameters: tuple[Parameter, ...] = field(default=())
+    stages: tuple[Stage, ...] = ()
 
     def problems(self, given: Mapping[str, object]) -> list[str]:
         """Every mistake in a configuration, as sentences: unknown names, wrong types, ranges."""
@@ -148,6 +162,7 @@ def read(path: Path) -> Recipe:
             )
             for name, row in raw["parameters"].items()
         ),
+        stages=tuple(Stage(**row) for row in raw.get("stages", ())),
     )
 
 

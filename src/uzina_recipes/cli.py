@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from uzina_recipes.catalogue import Recipe, Value
 
 DONE, FAILED, BAD_CONFIG = 0, 1, 2
+GOING_ON = {"train", "prepare"}
+"""Recipes that go on where they were after whatever happened."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -40,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     for recipe in catalogue.load().values():
         command = commands.add_parser(recipe.slug, help=recipe.title.en)
         command.add_argument("--run-dir", type=Path, required=True)
+        if recipe.stages:
+            command.add_argument(
+                "--stage",
+                choices=[stage.name for stage in recipe.stages],
+                help="do this stage only, with UZINA_TASK_ID of --tasks tasks",
+            )
+            command.add_argument("--tasks", type=int, default=1)
     command = commands.add_parser("session", help="JupyterLab, until nobody computes in it")
     command.add_argument("--run-dir", type=Path, required=True)
     command = commands.add_parser(
@@ -105,11 +114,15 @@ def execute(recipe: Recipe, run: RunDirectory) -> int:
                 config=chosen,
                 code=code_version(),
                 environment=environment(),
-                inputs=run.inputs(),
+                inputs=run.inputs() if run.is_writer else {},
                 seed=chosen["seed"],
                 world_size=int(os.environ.get("WORLD_SIZE", "1")),
             )
             step = module.run(run, chosen)
+            if run.stage:
+                # The run is done when its last job is, which is of no stage.
+                run.event("stage_done", stage=run.stage, step=step)
+                return DONE
             run.enter("done", step=step)
             run.event("done", step=step)
             run.leave("done", resume=False, step=step, reason="")
@@ -166,10 +179,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "session":
         return session.main(given.run_dir.resolve())
     recipe = catalogue.load()[given.command]
-    run = RunDirectory(given.run_dir.resolve(), is_writer=os.environ.get("RANK", "0") == "0")
+    stage = given.stage or "" if recipe.stages else ""
+    task = os.environ.get("UZINA_TASK_ID") or "0" if stage else "0"
+    is_first = os.environ.get("RANK", "0") == "0" and task == "0"
+    run = RunDirectory(given.run_dir.resolve(), is_writer=is_first)
+    if stage:
+        run.stage, run.task, run.tasks = stage, int(task), given.tasks
     try:
         return execute(recipe, run)
     except Exception as error:  # noqa: BLE001 - the last door: whatever happened must be in exit.json
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
-        return fail(run, reason, step=run.step, resume=recipe.slug == "train")
+        return fail(run, reason, step=run.step, resume=recipe.slug in GOING_ON)

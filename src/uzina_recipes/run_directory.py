@@ -150,7 +150,14 @@ def environment() -> dict[str, Any]:
 
 
 class RunDirectory:
-    """One run's files. Use as a context: it beats, and it says how the run ended."""
+    """One run's files. Use as a context: it beats, and it says how the run ended.
+
+    stage, task, tasks  which piece of the work this process does, where a run is several jobs
+    """
+
+    stage = ""
+    task = 0
+    tasks = 1
 
     def __init__(self, path: Path, *, is_writer: bool = True) -> None:
         """Open a directory; a writer is rank 0, everyone else only reads."""

@@ -1,7 +1,8 @@
-"""Tokenised text on disk: uint16 files that are mapped, not read, and the facts beside them.
+"""Tokenised text on disk: files that are mapped, not read, and the facts beside them.
 
-train.bin, heldout.bin   little-endian uint16; each document is a separator and its tokens
-heldout.jsonl            the held-out texts: id, language, source, text
+train.bin, heldout.bin   little-endian uint16, or uint32 for a vocabulary beyond 65,536; each
+                         document is a separator and its tokens
+heldout.jsonl            the held-out texts: id, language, source, text and what else is known
 tokenizer.json           a byte-level BPE, so any text comes back byte for byte
 shards.json              vocabulary, separator, and for each split tokens, documents, bytes
 """
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TOKEN = np.dtype("<u2")
+TOKEN, LONG_TOKEN = np.dtype("<u2"), np.dtype("<u4")
 SEPARATOR = "<|endoftext|>"
 
 
@@ -29,10 +30,15 @@ SEPARATOR = "<|endoftext|>"
 class Shards:
     """One split's tokens, mapped from disk, and what shards.json says of it."""
 
-    tokens: NDArray[np.uint16]
+    tokens: NDArray[np.uint16] | NDArray[np.uint32]
     vocabulary: int
     separator: int
     facts: dict[str, Any]
+
+
+def token_type(vocabulary: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+    """What one token is written as."""
+    return TOKEN if vocabulary <= 2 ** (8 * TOKEN.itemsize) else LONG_TOKEN
 
 
 def open_shards(folder: Path, split: str) -> Shards:
@@ -42,11 +48,12 @@ def open_shards(folder: Path, split: str) -> Shards:
     """
     facts = json.loads((folder / "shards.json").read_text("utf-8"))
     path = folder / f"{split}.bin"
-    expected = facts[split]["tokens"] * TOKEN.itemsize
+    token = token_type(facts["vocabulary"])
+    expected = facts[split]["tokens"] * token.itemsize
     if path.stat().st_size != expected:
         raise Failed(
             f"{path.name} has {path.stat().st_size} bytes and shards.json says {expected}. "
             "Stage the data again."
         )
-    tokens: NDArray[np.uint16] = np.memmap(path, TOKEN, "r") if expected else np.zeros(0, TOKEN)
+    tokens = np.memmap(path, token, "r") if expected else np.zeros(0, token)
     return Shards(tokens, facts["vocabulary"], facts["separator"], facts[split])

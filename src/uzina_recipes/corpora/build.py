@@ -1,10 +1,10 @@
-"""Build corpora/debian-docs from Debian packages: python build.py WORK_FOLDER [OUT_FOLDER].
+"""Build a corpus from Debian packages: python build.py CORPUS WORK_FOLDER [OUT_FOLDER].
 
-Needs a Debian 12 machine with apt, dpkg-deb, groff and (for the packages) the network. It downloads
-the packages named in SOURCES with `apt-get download`, unpacks them under WORK_FOLDER and writes
-documents.jsonl.xz, corpus.json, LICENCES/ and copyright/ to OUT_FOLDER. Packages already in
-WORK_FOLDER are not downloaded again. The result is a pure function of the packages: documents are
-sorted, and compression has fixed settings.
+Needs a Debian 12 machine with apt, dpkg-deb, groff and (for the packages) the network. Nothing is
+installed: the packages that packages.toml names are downloaded with `apt-get download` and unpacked
+under WORK_FOLDER; those already there are not downloaded again. The documents, corpus.json with
+sizes and checksums, LICENCES/ and copyright/ go to OUT_FOLDER. The result is a pure function of the
+packages: documents are sorted, and compression has fixed settings.
 
 The text is left raw on purpose: navigation bars, page footers, pages that were never translated,
 repeated paragraphs and cedilla spellings all stay in, for the prepare recipe to deal with.
@@ -20,16 +20,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from uzina_recipes.recipes.prepare import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-EXTRACTED_ON = "2026-11-21"
 LICENCE_TEXTS = Path("/usr/share/common-licenses")
+PACKAGES = Path(__file__).parent / "packages.toml"
 
 
 @dataclass(frozen=True)
@@ -41,169 +44,31 @@ class Source:
     language: str
     pattern: str
     licence: str
-    copyright_package: str = ""
-
-    @property
-    def copyright_from(self) -> str:
-        """The package whose copyright file covers these files."""
-        return self.copyright_package or self.package
+    copyright_from: str
+    what: str
 
 
-HANDBOOK = "GPL-2.0-or-later OR CC-BY-SA-3.0"
-SOURCES = (
-    Source(
-        "debian-handbook",
-        "11.20220922",
-        "en",
-        "usr/share/doc/debian-handbook/html/en-US/*.html",
-        HANDBOOK,
-    ),
-    Source(
-        "debian-handbook",
-        "11.20220922",
-        "ro",
-        "usr/share/doc/debian-handbook/html/ro-RO/*.html",
-        HANDBOOK,
-    ),
-    Source(
-        "debian-reference-en",
-        "2.100",
-        "en",
-        "usr/share/debian-reference/*.html",
-        "GPL-2.0-or-later",
-    ),
-    Source(
-        "gimp-help-en",
-        "2.10.34-2",
-        "en",
-        "usr/share/gimp/2.0/help/en/*.html",
-        "GFDL-1.2-no-invariants-or-later",
-        "gimp-help-common",
-    ),
-    Source(
-        "gimp-help-ro",
-        "2.10.34-2",
-        "ro",
-        "usr/share/gimp/2.0/help/ro/*.html",
-        "GFDL-1.2-no-invariants-or-later",
-        "gimp-help-common",
-    ),
-    Source(
-        "installation-guide-amd64",
-        "20230508+deb12u1",
-        "en",
-        "usr/share/doc/installation-guide-amd64/en/*.html",
-        "GPL-2.0-only",
-    ),
-    Source(
-        "installation-guide-amd64",
-        "20230508+deb12u1",
-        "ro",
-        "usr/share/doc/installation-guide-amd64/ro/*.html",
-        "GPL-2.0-only",
-    ),
-    Source("manpages-ro", "4.18.1-1", "ro", "usr/share/man/ro/man*/*.gz", "GPL-3.0-or-later"),
-    Source(
-        "libreoffice-l10n-ro",
-        "4:7.4.7-1+deb12u14",
-        "ro",
-        "usr/lib/libreoffice/program/resource/ro/LC_MESSAGES/*.mo",
-        "MPL-2.0",
-    ),
-)
-
-
-class PageText(HTMLParser):
-    """Turn a page into lines, one for each block element; everything that is shown is kept."""
-
-    BLOCKS = frozenset(
-        [
-            "address",
-            "article",
-            "blockquote",
-            "body",
-            "br",
-            "caption",
-            "center",
-            "dd",
-            "div",
-            "dl",
-            "dt",
-            "fieldset",
-            "figure",
-            "footer",
-            "form",
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-            "h5",
-            "h6",
-            "header",
-            "hr",
-            "li",
-            "nav",
-            "ol",
-            "p",
-            "pre",
-            "section",
-            "table",
-            "tbody",
-            "td",
-            "tfoot",
-            "th",
-            "thead",
-            "title",
-            "tr",
-            "ul",
-        ]
-    )
-    HIDDEN = frozenset({"script", "style"})
-
-    def __init__(self) -> None:
-        """Start with an empty page."""
-        super().__init__(convert_charrefs=True)
-        self.lines: list[str] = [""]
-        self.hidden = 0
-        self.verbatim = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a new line at a block."""
-        del attrs
-        self.hidden += tag in self.HIDDEN
-        self.verbatim += tag == "pre"
-        if tag in self.BLOCKS:
-            self.lines.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End the line at the end of a block."""
-        self.hidden -= tag in self.HIDDEN
-        self.verbatim -= tag == "pre"
-        if tag in self.BLOCKS:
-            self.lines.append("")
-
-    def handle_data(self, data: str) -> None:
-        """Add to the current line; line breaks count only inside <pre>."""
-        if self.hidden:
-            return
-        if not self.verbatim:
-            self.lines[-1] += re.sub(r"\s+", " ", data)
-            return
-        first, *rest = data.split("\n")
-        self.lines[-1] += first
-        self.lines.extend(rest)
-
-    def text(self) -> str:
-        """The lines that have something in them."""
-        return "\n".join(line.rstrip() for line in self.lines if line.strip())
+def sources(corpus: str) -> list[Source]:
+    """The sources of a corpus, as packages.toml lists them."""
+    table = tomllib.loads(PACKAGES.read_text("utf-8"))["corpora"][corpus]
+    return [
+        Source(
+            package=row["package"].format(folder=folder),
+            version=row["version"],
+            language=language,
+            pattern=row["files"].format(folder=folder),
+            licence=row["licence"],
+            copyright_from=row.get("copyright", row["package"]).format(folder=folder),
+            what=row["what"],
+        )
+        for row in table["sources"]
+        for language, folder in row["languages"].items()
+    ]
 
 
 def page_text(path: Path) -> str:
     """The text of an HTML page, a block a line."""
-    page = PageText()
-    page.feed(path.read_text("utf-8", "replace"))
-    page.close()
-    return page.text()
+    return pages.page_text(path.read_text("utf-8", "replace"))
 
 
 def manual_text(path: Path) -> str:
@@ -255,11 +120,14 @@ def unpacked(package: str, version: str, work: Path) -> Path:
 def documents(source: Source, work: Path) -> Iterator[dict[str, str]]:
     """The documents of one source, sorted by file name."""
     root = unpacked(source.package, source.version, work)
+    stem = Path(source.pattern.partition("*")[0])
     for path in sorted(root.glob(source.pattern)):
         text = READERS[path.suffix](path)
         if text:
+            # Names repeat in folders below, so those keep their path.
+            name = path.relative_to(root / stem) if "**" in source.pattern else path.name
             yield {
-                "id": f"{source.package}/{source.language}/{path.name}",
+                "id": f"{source.package}/{source.language}/{name}",
                 "language": source.language,
                 "source": source.package,
                 "licence": source.licence,
@@ -267,15 +135,39 @@ def documents(source: Source, work: Path) -> Iterator[dict[str, str]]:
             }
 
 
-def build(work: Path, out: Path) -> dict[str, object]:
-    """Write the corpus to out and return what corpus.json says."""
+def digest(data: bytes) -> str:
+    """A SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def packed(raw: bytes, packing: str) -> bytes:
+    """Compress, the same bytes each time."""
+    if packing == "gz":
+        return gzip.compress(raw, 6, mtime=0)
+    return lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
+
+
+def build(corpus: str, work: Path, out: Path) -> dict[str, Any]:
+    """Write a corpus to out and return what corpus.json says.
+
+    One file, or (for a large one) one for each package, so that no file is large.
+    """
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    rows, sources = [], []
-    for source in SOURCES:
+    table = tomllib.loads(PACKAGES.read_text("utf-8"))["corpora"][corpus]
+    packing, chosen = table["packing"], sources(corpus)
+    files: dict[str, str] = {}
+    raw_digest = hashlib.sha256()
+    rows, by_language = [], Counter[str]()
+    pending: list[bytes] = []
+    for at, source in enumerate(chosen):
         found = list(documents(source, work))
-        rows += found
-        sources.append(
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found).encode()
+        raw_digest.update(lines)
+        pending.append(lines)
+        size = sum(len(row["text"].encode()) for row in found)
+        by_language[source.language] += size
+        rows.append(
             {
                 "package": source.package,
                 "version": source.version,
@@ -283,43 +175,71 @@ def build(work: Path, out: Path) -> dict[str, object]:
                 "files": source.pattern,
                 "licence": source.licence,
                 "documents": len(found),
-                "bytes": sum(len(row["text"].encode()) for row in found),
+                "bytes": size,
             }
         )
-    raw = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-    packed = lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)
-    (out / "documents.jsonl.xz").write_bytes(packed)
-    write_licences(work, out)
-    facts: dict[str, object] = {
-        "name": "debian-docs",
-        "title": {
-            "en": "Debian and free software documentation, Romanian and English",
-            "ro": "Documentație Debian și software liber, română și engleză",
-        },
-        "languages": ["ro", "en"],
-        "extracted_on": EXTRACTED_ON,
+        is_last = at + 1 == len(chosen)
+        if is_last or (packing == "gz" and chosen[at + 1].package != source.package):
+            stem = "documents" if packing == "xz" else source.package
+            data = packed(b"".join(pending), packing)
+            (out / f"{stem}.jsonl.{packing}").write_bytes(data)
+            files[f"{stem}.jsonl.{packing}"] = digest(data)
+            pending.clear()
+    write_licences(chosen, work, out)
+    facts: dict[str, Any] = {
+        "name": corpus,
+        "title": table["title"],
+        "languages": [
+            language for language, _ in sorted(by_language.items(), key=lambda i: (i[0] != "ro", i))
+        ],
+        "extracted_on": table["extracted_on"].isoformat(),
         "licence": " AND ".join(
-            sorted({f"({s.licence})" if " OR " in s.licence else s.licence for s in SOURCES})
+            sorted({f"({s.licence})" if " OR " in s.licence else s.licence for s in chosen})
         ),
-        "documents": len(rows),
-        "bytes": sum(len(row["text"].encode()) for row in rows),
-        "bytes_by_declared_language": {
-            language: sum(len(r["text"].encode()) for r in rows if r["language"] == language)
-            for language in ("ro", "en")
-        },
-        "files": {"documents.jsonl.xz": hashlib.sha256(packed).hexdigest()},
-        "sha256_uncompressed": hashlib.sha256(raw).hexdigest(),
-        "sources": sources,
+        "documents": sum(row["documents"] for row in rows),
+        "bytes": by_language.total(),
+        "bytes_by_declared_language": dict(
+            sorted(by_language.items(), key=lambda item: (item[0] != "ro", item[0]))
+        ),
+        "files": files,
+        "sha256_uncompressed": raw_digest.hexdigest(),
+        "sources": rows,
     }
     (out / "corpus.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+    if not (out / "README.md").exists():
+        (out / "README.md").write_text(readme(facts, chosen), "utf-8")
     return facts
 
 
-def write_licences(work: Path, out: Path) -> None:
+def readme(facts: dict[str, Any], chosen: Sequence[Source]) -> str:
+    """What the corpus is, for whoever finds the folder."""
+    what = {source.pattern: source.what for source in chosen}
+    lines = [
+        f"# {facts['title']['en']}",
+        "",
+        (
+            f"{facts['documents']:,} documents, {facts['bytes'] / 1e6:.1f} MB of text, extracted on "
+            f"{facts['extracted_on']} from Debian packages by `build.py {facts['name']}`. Each document "
+            "names its package and its licence; the packages' copyright files are in `copyright/`, "
+            "full licences in `LICENCES/`, checksums in `corpus.json`."
+        ),
+        "",
+        "| package | version | language | documents | MB | licence | what |",
+        "|---|---|---|---:|---:|---|---|",
+        *(
+            f"| {row['package']} | {row['version']} | {row['language']} | {row['documents']:,} "
+            f"| {row['bytes'] / 1e6:.2f} | {row['licence']} | {what[row['files']]} |"
+            for row in facts["sources"]
+        ),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def write_licences(chosen: Sequence[Source], work: Path, out: Path) -> None:
     """Copy each package's copyright file and the full texts of the licences they name."""
     for folder in ("copyright", "LICENCES"):
         (out / folder).mkdir(exist_ok=True)
-    versions = {source.copyright_from: source.version for source in SOURCES}
+    versions = {source.copyright_from: source.version for source in chosen}
     for package, version in versions.items():
         root = unpacked(package, version, work)
         shutil.copy(
@@ -330,5 +250,6 @@ def write_licences(work: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parent / "debian-docs"
-    print(json.dumps(build(Path(sys.argv[1]).resolve(), target), ensure_ascii=False, indent=2))  # noqa: T201
+    name, folder = sys.argv[1], Path(sys.argv[2]).resolve()
+    target = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(__file__).parent / name
+    print(json.dumps(build(name, folder, target), ensure_ascii=False, indent=2))  # noqa: T201

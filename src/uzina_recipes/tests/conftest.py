@@ -100,7 +100,7 @@ def prepared(rows, tmp_path_factory) -> Path:
     source.mkdir(parents=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (source / "documents.jsonl").write_text(text, "utf-8")
-    write_config(folder, {"vocabulary": 512, "held_out": 0.1})
+    write_config(folder, {"vocabulary": 512, "held_out": 0.1, "workers": 1})
     assert start("prepare", folder) == 0
     return folder
 

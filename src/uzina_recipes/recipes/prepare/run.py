@@ -1,374 +1,376 @@
 """Prepare: documents in, tokenised shards and a report out.
 
-Four passes, each streaming, so that memory does not grow with the text: count lines; clean and
-sign; settle duplicates and write the splits; train the tokenizer and tokenise. What stays in
-memory for each document is its digest, its signature and a line of facts.
+    read      each batch: parse, normalise, note every line
+    count     which lines are boilerplate
+    clean     each batch: take out lines, tell the language, judge, scrub, sign
+    settle    duplicates, what is held out, its border, the tokenizer
+    tokenise  each batch: write tokens and texts
+    finish    one behind the other; the report
+
+Every step of every batch is kept as it is done (parts.py), so a preparation that was killed goes on
+where it was, and the same steps may be shared out over workers of one machine or over the tasks of
+an array on a cluster: with --stage, a process does that step only, and of the batches those that
+UZINA_TASK_ID of --tasks owns. The bytes that come out are the same in every case. A process without
+--stage does whatever is not done yet.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import lzma
+import os
 import time
-from collections import defaultdict
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-from uzina_recipes import shards
-from uzina_recipes.recipes.prepare import duplicates, texts
-from uzina_recipes.run_directory import Failed, RunDirectory, Stopped, file_sha256, files_under, say
+from uzina_recipes import faults
+from uzina_recipes.recipes.prepare import parts, readers, settling, steps
+from uzina_recipes.recipes.prepare.finishing import finish
+from uzina_recipes.run_directory import Failed, RunDirectory, Stopped, code_version, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
     from uzina_recipes.catalogue import Value
 
-SAMPLES = 3
-EXCERPT = 160
-BATCH = 64
-FIELDS = ("id", "text", "language", "source")
+STAGES = ("read", "count", "clean", "settle", "tokenise")
+ENDS = 2**16
+WORTH = 2**23
+EVALUATION_FILE, EVALUATION_FOLDER = "heldout.jsonl", "evaluation"
 
 
-@dataclass
-class Kept:
-    """One document that came through cleaning: where it lies and what it is."""
+@dataclass(frozen=True)
+class Share:
+    """Which part of the work is this process's: one stage of an array's task, or everything."""
 
-    at: int
-    id: str
-    language: str
-    digest: str
-    words: int
+    stage: str = ""
+    task: int = 0
+    tasks: int = 1
 
+    @classmethod
+    def of(cls, run: RunDirectory) -> Share:
+        """What the process was started for. Raises Failed for a task that cannot be."""
+        if not 0 <= run.task < run.tasks:
+            raise Failed(f"There is no task {run.task} of {run.tasks}: they begin at 0.")
+        return cls(run.stage, run.task, run.tasks)
 
-class Report:
-    """Counts of what came in, what each rule took and what went out, by language."""
-
-    def __init__(self) -> None:
-        """Start at nothing."""
-        self.counts: dict[str, dict[str, dict[str, int]]] = defaultdict(
-            lambda: defaultdict(lambda: {"documents": 0, "bytes": 0})
-        )
-        self.samples: dict[str, list[dict[str, Any]]] = defaultdict(list)
-
-    def add(self, name: str, language: str, size: int, *, documents: int = 1) -> None:
-        """Count something of this many bytes under a name and a language."""
-        row = self.counts[name][language]
-        row["documents"] += documents
-        row["bytes"] += size
-
-    def sample(self, rule: str, document: str, text: str, **facts: Any) -> None:
-        """Keep up to three examples of what a rule took."""
-        if len(self.samples[rule]) < SAMPLES:
-            excerpt = " ".join(text.split())[:EXCERPT]
-            self.samples[rule].append({"id": document, "excerpt": excerpt, **facts})
-
-    def exclude(self, rule: str, row: Mapping[str, str], text: str, **facts: Any) -> None:
-        """Count a document that a rule left out."""
-        self.add(rule, row["language"], len(text.encode()))
-        self.sample(rule, row["id"], text, language=row["language"], **facts)
-
-    def rules(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """What each rule took, by language, with samples."""
-        return {
-            name: {"by_language": dict(self.counts[name]), "samples": self.samples[name]}
-            for name in names
-        }
+    def owns(self, number: int) -> bool:
+        """Whether a batch is this task's."""
+        return number % self.tasks == self.task
 
 
-LINE_RULES = ("boilerplate_line", "foreign_line")
-DOCUMENT_RULES = (
-    "unreadable",
-    "language",
-    "too_short",
-    "few_letters",
-    "word_length",
-    "repeated_lines",
-    "wrong_language",
-    "exact_duplicate",
-    "near_duplicate",
-    "near_held_out",
-)
+def input_files(run: RunDirectory) -> tuple[list[Path], list[Path]]:
+    """The staged documents and the staged evaluation sets, sorted.
 
-
-def input_files(run: RunDirectory) -> list[Path]:
-    """The .jsonl and .jsonl.xz files staged under inputs/, sorted; Failed when there are none."""
-    staged = files_under(run.path / "inputs")
-    found = [path for path in staged if path.name.endswith((".jsonl", ".jsonl.xz"))]
-    if not found:
+    What another preparation held out, and what lies in a folder named evaluation, is to be kept out
+    of training. Raises Failed when there is nothing to prepare.
+    """
+    staged = run.path / "inputs"
+    folders = sorted(staged.iterdir()) if staged.is_dir() else []
+    found = [path for folder in folders for path in readers.documents_under(folder)]
+    kept_out = [
+        path
+        for path in found
+        if path.name == EVALUATION_FILE or EVALUATION_FOLDER in path.relative_to(staged).parts
+    ]
+    documents = [path for path in found if path not in set(kept_out)]
+    if not documents:
         raise Failed(
-            "No input holds documents: stage a dataset version with .jsonl or .jsonl.xz files "
-            "under inputs/."
+            "No input holds documents: stage a dataset version with .jsonl, .parquet, .txt or "
+            ".warc files under inputs/."
         )
-    return found
+    return documents, kept_out
 
 
-def raw_documents(files: list[Path]) -> Iterator[dict[str, str] | str]:
-    """Every document of the files in order; a line that is not one comes as an error sentence."""
-    for path in files:
-        opened = lzma.open if path.suffix == ".xz" else open
-        with opened(path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                    yield {name: unicode(row[name]) for name in FIELDS}
-                except (ValueError, KeyError, TypeError) as error:
-                    yield f"{path.name} line {number}: {type(error).__name__} {error}"
+def fingerprint(path: Path) -> tuple[int, str]:
+    """A file's size and a digest of its ends: whether it is still the file it was."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        ends = file.read(ENDS)
+        file.seek(max(0, size - ENDS))
+        ends += file.read(ENDS)
+    return size, hashlib.sha256(ends).hexdigest()
 
 
-def unicode(value: object) -> str:
-    """A text that can be written as UTF-8; TypeError or UnicodeError when it is not one."""
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    value.encode()
-    return value
+def worth_it(files: Sequence[Path]) -> int:
+    """How many workers pay: no more than there are cores, and one for each 8 MiB of files."""
+    size = sum(path.stat().st_size for path in files)
+    return max(1, min(len(os.sched_getaffinity(0)), size // WORTH))
 
 
 class Preparation:
     """One run of the recipe over one run directory."""
 
-    def __init__(self, run: RunDirectory, settings: Mapping[str, Value]) -> None:
-        """Find the inputs and make room for the work."""
+    def __init__(self, run: RunDirectory, settings: Mapping[str, Value], share: Share) -> None:
+        """Find the inputs and what is done already."""
         self.run = run
         self.settings = settings
-        self.files = input_files(run)
-        self.data = run.path / "export" / "data"
-        self.work = run.path / "work"
-        for folder in (self.data, self.work):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.clean_path = self.work / "clean.jsonl"
-        self.report = Report()
-        self.kept: list[Kept] = []
-        self.shingler = duplicates.Shingler()
+        self.share = share
+        self.inputs = run.path / "inputs"
+        self.files, self.kept_out = input_files(run)
+        self.work = steps.Work(run.path / "work", settings)
+        self.units = readers.units(self.files, self.work.columns)
+        self.work.judge.rules  # noqa: B018 - a mistake in them is told before anything is done
         self.began = time.monotonic()
-        self.documents = 0
+        self.pool = Pool(int(settings["workers"]) or worth_it(self.files))
+        self.begin()
+        for name in ("read", "clean", "border", "tokenise"):
+            self.work.step(name).ready()
+        self.work.settled.mkdir(exist_ok=True)
 
-    def tick(self, phase: str, done: int, total: int) -> None:
-        """Record progress and stop here if that is asked for.
+    def begin(self) -> None:
+        """Go on with the work that lies there, or clear it away when it was other work."""
+        plan = self.work.folder / "plan.json"
+        described = {
+            "settings": {name: self.settings[name] for name in sorted(self.settings)}
+            | {"workers": 0},
+            "inputs": [
+                [path.relative_to(self.inputs).as_posix(), *fingerprint(path)]
+                for path in (*self.files, *self.kept_out)
+            ],
+            "code": code_version()["sha256"],
+        }
+        digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+        known = parts.read_json(plan) if plan.exists() else {}
+        if known == {"plan": digest}:
+            self.run.event("resumed", life=self.run.life)
+            return
+        if self.share.stage not in {"", "read"}:
+            raise Failed("The stages before this one were made with other settings or inputs.")
+        if not self.share.stage:
+            parts.clear(self.work.folder)
+        self.work.folder.mkdir(parents=True, exist_ok=True)
+        parts.write_json(plan, {"plan": digest})
+        self.run.event("started", life=self.run.life)
 
-        Raises Stopped. There is nothing to save: a preparation starts again from its inputs.
-        """
-        seconds = time.monotonic() - self.began
+    # --- progress ---
+
+    def tick(self, phase: str, done: int, total: int, began: float) -> None:
+        """Record progress and stop here if that is asked for. Raises Stopped."""
+        now = time.monotonic()
+        left = round((now - began) / done * (total - done), 1) if total and done else None
         self.run.step = done
         self.run.metric(
             phase=phase,
             step=done,
             documents=done,
             total=total,
-            elapsed_s=round(seconds, 3),
-            eta_s=None,
+            elapsed_s=round(now - self.began, 3),
+            eta_s=left,
         )
+        self.stop_if_wanted(done)
+
+    def stop_if_wanted(self, done: int) -> None:
+        """Raise Stopped if somebody asked; what is done is kept."""
         if by := self.run.stop_wanted():
-            self.run.honour("STOP")
+            if not self.share.stage:
+                # The tasks of an array all have to see it; the last process takes it away.
+                self.run.honour("STOP")
             self.run.event("stop_requested", by=by)
             raise Stopped(step=done, by=by)
 
-    def count_lines(self) -> texts.LineCounts:
-        """First pass: in how many documents each line occurs."""
+    def each(self, phase: str, work: Iterator[tuple[Any, ...]], total: int) -> None:
+        """Do a step's function for each of its arguments, over the workers, with progress."""
+        self.run.enter(phase)
+        began = time.monotonic()
+        done = 0
+        waiting: set[Future[dict[str, Any]]] = set()
+
+        def take(*, at_least_one: bool) -> None:
+            nonlocal done, waiting
+            timeout = None if at_least_one else 0
+            over, waiting = wait(waiting, timeout, FIRST_COMPLETED)
+            for future in over:
+                done += future.result()["documents"]
+                self.tick(phase, done, total, began)
+
+        self.stop_if_wanted(0)
+        for arguments in work:
+            waiting.add(self.pool.submit(*arguments))
+            take(at_least_one=len(waiting) >= 2 * self.pool.workers)
+        while waiting:
+            take(at_least_one=True)
+
+    # --- stages ---
+
+    def read(self) -> None:
+        """Read every batch that was not read yet."""
+        self.each("read", self.unread(), 0)
+
+    def unread(self) -> Iterator[tuple[Any, ...]]:
+        """The batches of this process's share that are not read yet."""
+        size = readers.batch_bytes(self.files)
+        step = self.work.step("read")
+        for unit in self.units:
+            total = unit.batches or self.batches_of(unit)
+            mine = [number for number in range(total) if self.share.owns(unit.at + number)]
+            if total and all(step.is_done(parts.key_of(unit.at, number)) for number in mine):
+                continue
+            source = unit.files[0].relative_to(self.inputs).parts[0]
+            number = -1
+            for number, records in enumerate(readers.batches(unit, size, self.work.columns)):
+                key = parts.key_of(unit.at, number)
+                if self.share.owns(unit.at + number) and not step.is_done(key):
+                    yield steps.read, self.work, key, unit.kind, records, source
+            if not unit.batches:
+                parts.write_json(step.path(f"{unit.at:06d}", ".total"), number + 1)
+
+    def batches_of(self, unit: readers.Unit) -> int:
+        """How many batches a unit has that has to be read to know; 0 when nobody read it."""
+        path = self.work.step("read").path(f"{unit.at:06d}", ".total")
+        return int(parts.read_json(path)) if path.exists() else 0
+
+    def keys(self) -> list[str]:
+        """The parts of every batch, in the order of their documents."""
+        return [
+            parts.key_of(unit.at, number)
+            for unit in self.units
+            for number in range(unit.batches or self.batches_of(unit))
+        ]
+
+    def count(self) -> None:
+        """Find the lines that occur in many documents."""
         self.run.enter("count")
-        counts = texts.LineCounts()
-        for number, row in enumerate(raw_documents(self.files), 1):
-            self.documents = number
-            if isinstance(row, dict):
-                counts.add(texts.normalise(row["text"], row["language"]).split("\n"))
-            if number % BATCH == 0:
-                self.tick("count", number, 0)
-        return counts
+        out = self.work.folder / "frequent.lines"
+        if not out.exists():
+            tables = [self.work.step("read").path(key, ".counts") for key in self.keys()]
+            found = settling.frequent(tables, int(self.settings["boilerplate_documents"]))
+            partial = out.with_suffix(".partial")
+            parts.save(partial, found)
+            partial.replace(out)
 
-    def clean(self, counts: texts.LineCounts) -> NDArray[np.uint32]:
-        """Second pass: normalise, clean, judge and sign; kept texts go to a work file."""
-        self.run.enter("clean")
-        minhash = duplicates.MinHash(int(self.settings["seed"]))
-        signatures = []
-        seen: set[str] = set()
-        with self.clean_path.open("wb") as out:
-            for number, row in enumerate(raw_documents(self.files), 1):
-                if number % BATCH == 0:
-                    self.tick("clean", number, self.documents)
-                text = self.cleaned(row, counts)
-                if text is None or isinstance(row, str):
-                    continue
-                digest = duplicates.text_digest(text)
-                if digest in seen:
-                    self.report.exclude("exact_duplicate", row, text)
-                    continue
-                seen.add(digest)
-                tokens = texts.words(text)
-                signatures.append(minhash.signature(self.shingler.shingles(tokens)))
-                place = Kept(out.tell(), row["id"], row["language"], digest, len(tokens))
-                self.kept.append(place)
-                out.write(json.dumps({**row, "text": text}, ensure_ascii=False).encode() + b"\n")
-        if not signatures:
-            raise Failed(
-                "No document came through cleaning. Loosen the rules; report.json says why."
-            )
-        return np.array(signatures)
+    def over_parts(
+        self, step: parts.Step, function: Callable[..., Any], before: parts.Step, documents: str
+    ) -> None:
+        """Do a step for each part of this process's share that is not done yet.
 
-    def cleaned(self, row: dict[str, str] | str, counts: texts.LineCounts) -> str | None:
-        """A document's clean text, or None when a rule leaves it out; either way it is counted."""
-        if isinstance(row, str):
-            self.report.add("in", "", 0)
-            self.report.add("unreadable", "", 0)
-            self.report.sample("unreadable", row, "")
-            return None
-        language = row["language"]
-        self.report.add("in", language, len(row["text"].encode()))
-        text = texts.normalise(row["text"], language)
-        self.report.add("normalised", language, len(text.encode()))
-        lines, removed = texts.clean_lines(text, language, counts, self.settings)
-        for rule, taken in removed.items():
-            for line in taken:
-                self.report.add(rule, language, len(line.encode()) + 1)
-                self.report.sample(rule, row["id"], line, language=language)
-        if verdict := texts.judge(lines, language, self.settings):
-            self.report.exclude(
-                verdict.rule,
-                row,
-                "\n".join(lines),
-                measured=verdict.measured,
-                threshold=verdict.threshold,
-            )
-            return None
-        return "\n".join(lines)
+        before, documents  where the step before says how many documents each part has
+        """
+        mine = [key for at, key in enumerate(self.keys()) if self.share.owns(at)]
+        missing = [key for key in mine if not step.is_done(key)]
+        total = sum(before.facts(key)[documents] for key in missing)
+        self.each(step.folder.name, ((function, self.work, key) for key in missing), total)
 
-    def read_kept(self, wanted: list[Kept]) -> Iterator[dict[str, str]]:
-        """The clean documents at these places, in order of the work file."""
-        with self.clean_path.open("rb") as file:
-            for place in wanted:
-                file.seek(place.at)
-                yield json.loads(file.readline())
+    def clean(self) -> None:
+        """Clean every part."""
+        self.over_parts(self.work.step("clean"), steps.clean, self.work.step("read"), "documents")
 
-    def without_near_duplicates(self, signatures: NDArray[np.uint32]) -> list[Kept]:
-        """Keep the first document of each group of near duplicates."""
+    def settle(self) -> None:
+        """Decide over all documents, and make the tokenizer."""
+        if (self.work.settled / "settled.json").exists():
+            return
+        settlement = settling.Settlement(self.work, self.keys(), self.kept_out)
         self.run.enter("deduplicate")
-        first = duplicates.near_duplicates(signatures, float(self.settings["near_duplicate"]))
-        alone = [place for at, place in enumerate(self.kept) if first[at] == at]
-        dropped = [(at, place) for at, place in enumerate(self.kept) if first[at] != at]
-        rows = self.read_kept([place for _, place in dropped])
-        for (at, _), row in zip(dropped, rows, strict=True):
-            like = self.kept[int(first[at])].id
-            self.report.exclude("near_duplicate", row, row["text"], like=like)
-        return alone
-
-    def split(self, alone: list[Kept]) -> tuple[list[Kept], list[Kept]]:
-        """Training and held-out documents; training text near to held-out text is left out."""
-        self.run.enter("split")
-        share = float(self.settings["held_out"])
-        held = [place for place in alone if duplicates.is_held_out(place.digest, share)]
-        if not held or len(held) == len(alone):
-            raise Failed(
-                f"{len(held)} of {len(alone)} documents were held out: both splits need some. "
-                "Change held_out, or stage more documents."
-            )
-        border = duplicates.HeldOut(
-            self.shingler.shingles(texts.words(row["text"])) for row in self.read_kept(held)
-        )
-        aside = {place.at for place in held}
-        train = []
-        candidates = [place for place in alone if place.at not in aside]
-        for place, row in zip(candidates, self.read_kept(candidates), strict=True):
-            overlap = border.overlap(self.shingler.shingles(texts.words(row["text"])))
-            if overlap > float(self.settings["near_held_out"]):
-                self.report.exclude("near_held_out", row, row["text"], overlap=round(overlap, 3))
-            else:
-                train.append(place)
-        if not train:
-            raise Failed("No training document is left beside the held-out ones. Lower held_out.")
-        return train, held
-
-    def train_tokenizer(self, train: list[Kept]) -> Tokenizer:
-        """Learn a byte-level BPE from the training documents only."""
+        settlement.decide()
+        self.stop_if_wanted(0)
+        self.over_parts(self.work.step("border"), steps.border, self.work.step("clean"), "kept")
         self.run.enter("tokenizer")
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=int(self.settings["vocabulary"]),
-            special_tokens=[shards.SEPARATOR],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator((row["text"] for row in self.read_kept(train)), trainer)
-        tokenizer.save(str(self.data / "tokenizer.json"))
-        return tokenizer
+        settlement.draw_border()
+        settlement.make_tokenizer(self.inputs)
+        faults.kill_if("kill-in-settled", 0)
+        settlement.commit()
 
-    def tokenise(self, tokenizer: Tokenizer, split: str, places: list[Kept]) -> dict[str, Any]:
-        """Write one split's shard; returns its tokens, documents and bytes, by language too."""
-        self.run.enter("tokenise")
-        separator = tokenizer.token_to_id(shards.SEPARATOR)
-        languages: dict[str, dict[str, int]] = defaultdict(
-            lambda: {"tokens": 0, "documents": 0, "bytes": 0}
-        )
-        rows = self.read_kept(places)
-        with (self.data / f"{split}.bin").open("wb") as out:
-            for start in range(0, len(places), BATCH):
-                batch = [next(rows) for _ in places[start : start + BATCH]]
-                codes = tokenizer.encode_batch([row["text"] for row in batch])
-                for row, code in zip(batch, codes, strict=True):
-                    out.write(np.array([separator, *code.ids], shards.TOKEN).tobytes())
-                    facts = languages[row["language"]]
-                    facts["tokens"] += 1 + len(code.ids)
-                    facts["documents"] += 1
-                    facts["bytes"] += len(row["text"].encode())
-                self.tick(f"tokenise {split}", start + len(batch), len(places))
-        total = {
-            name: sum(facts[name] for facts in languages.values())
-            for name in ("tokens", "documents", "bytes")
+    def tokenise(self) -> None:
+        """Tokenise every part."""
+        self.over_parts(self.work.step("tokenise"), steps.tokenise, self.work.step("clean"), "kept")
+
+    def check_before(self, stage: str) -> None:
+        """Raise Failed when a stage that this one builds on is not complete."""
+        folder = self.work.folder
+        ready = {
+            "count": lambda: all(map(self.work.step("read").is_done, self.keys())) and self.keys(),
+            "clean": (folder / "frequent.lines").exists,
+            "settle": lambda: all(map(self.work.step("clean").is_done, self.keys())),
+            "tokenise": (self.work.settled / "settled.json").exists,
         }
-        return {**total, "by_language": dict(languages)}
+        if stage in ready and not ready[stage]():
+            raise Failed(
+                f"The stage before {stage} is not complete. Let the run go on: what is missing is "
+                "done then.",
+                resume=True,
+            )
 
-    def write_held_out(self, held: list[Kept]) -> None:
-        """Write the held-out texts, for evaluation and baselines."""
-        with (self.data / "heldout.jsonl").open("wb") as out:
-            for row in self.read_kept(held):
-                out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    def work_through(self) -> dict[str, Any] | None:
+        """Do this process's share; the last one writes everything and returns the report."""
+        if self.share.stage:
+            self.stop_if_wanted(0)
+            self.check_before(self.share.stage)
+            getattr(self, self.share.stage)()
+            return None
+        for stage in STAGES:
+            getattr(self, stage)()
+        self.run.enter("finish")
+        return finish(self.work, self.keys(), self.run, self.files, self.kept_out)
 
-    def work_through(self) -> dict[str, Any]:
-        """Run all passes and write everything but the report, which is returned."""
-        signatures = self.clean(self.count_lines())
-        alone = self.without_near_duplicates(signatures)
-        train, held = self.split(alone)
-        tokenizer = self.train_tokenizer(train)
-        self.write_held_out(held)
-        facts = {
-            "format": "little-endian uint16, a separator before each document",
-            "vocabulary": tokenizer.get_vocab_size(),
-            "separator": tokenizer.token_to_id(shards.SEPARATOR),
-            "train": self.tokenise(tokenizer, "train", train),
-            "heldout": self.tokenise(tokenizer, "heldout", held),
-        }
-        path = self.data / "shards.json"
-        path.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
-        return facts
 
-    def written(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """The report: what came in, what each rule took, what went out, digests of both sides."""
-        return {
-            "in": dict(self.report.counts["in"]),
-            "after_normalising": dict(self.report.counts["normalised"]),
-            "removed_lines": self.report.rules(LINE_RULES),
-            "excluded_documents": self.report.rules(DOCUMENT_RULES),
-            "out": {name: facts[name] for name in ("train", "heldout")},
-            "vocabulary": facts["vocabulary"],
-            "settings": dict(self.settings),
-            "digests": {
-                "in": {
-                    path.relative_to(self.run.path / "inputs").as_posix(): file_sha256(path)
-                    for path in self.files
-                },
-                "out": {
-                    path.name: file_sha256(path)
-                    for path in sorted(self.data.iterdir())
-                    if path.name != "report.json"
-                },
-            },
-            "seconds": round(time.monotonic() - self.began, 1),
-        }
+class Pool:
+    """Where functions are called: here for one worker, in processes for several, kept between
+    steps.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """Start nothing yet."""
+        self.workers = workers
+        self.processes: ProcessPoolExecutor | None = None
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[dict[str, Any]]:
+        """Have a function called."""
+        if self.workers == 1:
+            return call_here(function, *arguments)
+        if self.processes is None:
+            # Spawned, not forked: a fork copies locks that our own threads hold.
+            self.processes = ProcessPoolExecutor(self.workers, get_context("spawn"), settle_in)
+        return self.processes.submit(function, *arguments)
+
+    def __enter__(self) -> Self:
+        """Nothing to do."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the processes. Raises Failed when one was killed, most likely for its memory."""
+        if self.processes is not None:
+            self.processes.shutdown(cancel_futures=True)
+        if isinstance(error, BrokenProcessPool):
+            raise Failed(
+                "A worker was killed, most likely because memory ran out. Ask for more memory or "
+                "set fewer workers; what is done is kept.",
+                resume=True,
+            ) from error
+
+
+def call_here(function: Callable[..., dict[str, Any]], *arguments: Any) -> Future[dict[str, Any]]:
+    """Call a function now; what it raises is raised here."""
+    future: Future[dict[str, Any]] = Future()
+    future.set_result(function(*arguments))
+    return future
+
+
+def settle_in() -> None:
+    """Prepare a worker: the signals of the job are the parent's, and it ends with its parent."""
+    import signal
+    import threading
+
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(directory: RunDirectory, settings: Mapping[str, Value]) -> int:
@@ -376,17 +378,16 @@ def run(directory: RunDirectory, settings: Mapping[str, Value]) -> int:
 
     Raises Stopped, and Failed when there is nothing to prepare or nothing is left.
     """
-    directory.event("started", life=directory.life)
-    preparation = Preparation(directory, settings)
-    facts = preparation.work_through()
-    report = preparation.written(facts)
-    directory.enter("report")
-    directory.export("data/report.json", report)
-    preparation.clean_path.unlink()
-    preparation.work.rmdir()
+    preparation = Preparation(directory, settings, Share.of(directory))
+    with preparation.pool:
+        report = preparation.work_through()
+    if report is None:
+        return directory.step
+    parts.clear(preparation.work.folder)
+    came_in = sum(row["documents"] for row in report["in"].values())
+    train, held = report["out"]["train"], report["out"]["heldout"]
     say(
-        f"{preparation.documents} documents in, {facts['train']['documents']} to train on, "
-        f"{facts['heldout']['documents']} held out; {facts['train']['tokens']:,} and "
-        f"{facts['heldout']['tokens']:,} tokens."
+        f"{came_in} documents in, {train['documents']} to train on, {held['documents']} held out; "
+        f"{train['tokens']:,} and {held['tokens']:,} tokens."
     )
-    return preparation.documents
+    return came_in

@@ -1,29 +1,32 @@
-"""What a text must be like to be trained on: one spelling, and rules that each say their number.
+"""What a text must be like to be trained on: rules that each say their number.
 
 Rules take numbers from the configuration and answer with a Verdict; nothing here reads files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uzina_recipes.corpus.batch import Batch
+from uzina_recipes.corpus.words import Folded
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from uzina_recipes.catalogue import Value
 
 LANGUAGES = ("ro", "en")
-CEDILLA_TO_COMMA = str.maketrans("şţŞŢ", "șțȘȚ")
 WORD = re.compile(r"\w+")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+LETTER = re.compile(r"[^\W\d_]")
+SPACE = re.compile(r"\s+")
+BLANKS = re.compile(r"\n{3,}")
+POWERS = np.random.Generator(np.random.Philox(1)).integers(0, 2**63, 64, np.uint64) | np.uint64(1)
 
 STOP_WORDS = {
     "ro": frozenset(
@@ -140,19 +143,6 @@ class Verdict:
     threshold: float
 
 
-def normalise(text: str, language: str) -> str:
-    """One spelling for one text: NFC, no control characters, single spaces, no blank lines.
-
-    Romanian is written with comma below (ș ț), which old systems replaced with a cedilla (ş ţ).
-    """
-    text = unicodedata.normalize("NFC", text)
-    if language == "ro":
-        text = text.translate(CEDILLA_TO_COMMA)
-    text = CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
 def words(text: str) -> list[str]:
     """The words of a text, in small letters."""
     return WORD.findall(text.lower())
@@ -172,96 +162,104 @@ def reads_as(tokens: Iterable[str]) -> str:
     return "ro" if romanian > english else "en"
 
 
-def line_hash(line: str) -> int:
-    """64 bits that stand for a line; figures count as one, so "Fig. 3" and "Fig. 4" are equal."""
-    folded = re.sub(r"\d+", "0", line.lower())
-    return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest(), "little")
+def line_hashes(text: str) -> NDArray[np.uint64]:
+    """64 bits that stand for each line of a text, in order, [lines].
 
-
-class LineCounts:
-    """In how many documents each line occurs, counted in fixed memory (a count-min sketch).
-
-    4 rows of 2**20 counters, 16 MiB. A count is never too low; with a million different lines it
-    is too high by one or more for about one line in a hundred and fifty.
+    Case, accents and punctuation do not count and a number is a number, so that "Fig. 3" and
+    "Fig. 4" are equal; a line without words is 0.
     """
+    lines = text.split("\n") if text else []
+    folded = Folded.of(Batch.of(lines))
+    found: NDArray[np.uint64] = np.zeros(len(lines), np.uint64)
+    filled = np.flatnonzero(folded.starts[1:] > folded.starts[:-1])
+    if len(filled):
+        # A polynomial in the place of the word: the order of the words matters.
+        places = np.arange(len(folded.hashes)) - np.repeat(
+            folded.starts[:-1], np.diff(folded.starts)
+        )
+        terms = folded.hashes * (POWERS[places % len(POWERS)] + places.astype(np.uint64))
+        found[filled] = np.add.reduceat(terms, folded.starts[:-1][filled])
+    return found
 
-    ROWS = 4
-    BITS = 20
 
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.counts: NDArray[np.uint32] = np.zeros((self.ROWS, 1 << self.BITS), np.uint32)
-
-    def columns(self, hashes: NDArray[np.uint64]) -> list[NDArray[np.intp]]:
-        """Where each line is counted, a row at a time; hashes [lines]."""
-        mask = np.uint64((1 << self.BITS) - 1)
-        # Overlapping slices of one good 64-bit hash, 14 bits apart.
-        return [
-            ((hashes >> np.uint64(14 * row)) & mask).astype(np.intp) for row in range(self.ROWS)
-        ]
-
-    def add(self, lines: Iterable[str]) -> None:
-        """Count one document: each of its different lines once."""
-        hashes = np.array(sorted({line_hash(line) for line in lines}), np.uint64)
-        for row, columns in enumerate(self.columns(hashes)):
-            np.add.at(self.counts[row], columns, 1)
-
-    def of(self, lines: list[str]) -> NDArray[np.uint32]:
-        """In how many documents each line occurs, [lines]."""
-        hashes = np.array([line_hash(line) for line in lines], np.uint64)
-        rows = [self.counts[row][at] for row, at in enumerate(self.columns(hashes))]
-        return np.minimum.reduce(rows)
+def is_in(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which hashes are among the known ones, which are sorted."""
+    if not len(known):
+        return np.zeros(len(hashes), np.bool_)
+    at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    found: NDArray[np.bool_] = known[at] == hashes
+    return found
 
 
 def clean_lines(
-    text: str, language: str, counts: LineCounts, settings: Mapping[str, Value]
+    lines: Sequence[str],
+    language: str,
+    boilerplate: NDArray[np.bool_],
+    settings: Mapping[str, Value],
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Keep the lines worth reading; also say which were removed, by rule.
 
-    boilerplate_line  occurs in boilerplate_documents documents or more
-    foreign_line      long enough to tell, and reads as the other language
+    boilerplate  [lines] which lines occur in boilerplate_documents documents or more
+
+    boilerplate_line  is navigation or a footer
+    foreign_line      long enough to tell, and reads as another language
     """
-    lines = text.split("\n") if text else []
+    least = int(settings["foreign_words"])
     kept: list[str] = []
     removed: dict[str, list[str]] = {"boilerplate_line": [], "foreign_line": []}
-    for line, documents in zip(lines, counts.of(lines), strict=True):
-        tokens = words(line)
-        if documents >= int(settings["boilerplate_documents"]):
+    for line, is_boilerplate in zip(lines, boilerplate.tolist(), strict=True):
+        if is_boilerplate:
             removed["boilerplate_line"].append(line)
-        elif len(tokens) >= int(settings["foreign_words"]) and reads_as(tokens) not in {
-            "",
-            language,
-        }:
+        elif is_foreign(line, language, least):
             removed["foreign_line"].append(line)
         else:
             kept.append(line)
     return kept, removed
 
 
-def judge(lines: list[str], language: str, settings: Mapping[str, Value]) -> Verdict | None:
+def is_foreign(line: str, language: str, least: int) -> bool:
+    """Whether a line of a Romanian or English text clearly reads as the other of the two."""
+    if language not in LANGUAGES or line.count(" ") + 1 < least:
+        return False
+    tokens = words(line)
+    return len(tokens) >= least and reads_as(tokens) not in {"", language}
+
+
+def judge(
+    row: Mapping[str, Any], wanted: Container[str], settings: Mapping[str, Value]
+) -> Verdict | None:
     """The first rule that leaves a document out, or None when it stays.
 
-    Rules in order: language, too_short, few_letters, word_length, repeated_lines, wrong_language.
+    row     text, language (declared, where it was), told (as it reads) and sure (0 to 1)
+    wanted  languages to keep; all when it is empty
+
+    Rules in order: other_language, wrong_language, too_short, few_letters, word_length,
+    repeated_text.
     """
-    return next(verdicts(lines, language, settings), None)
+    return next(verdicts(row, wanted, settings), None)
 
 
-def verdicts(lines: list[str], language: str, settings: Mapping[str, Value]) -> Iterator[Verdict]:
+def verdicts(
+    row: Mapping[str, Any], wanted: Container[str], settings: Mapping[str, Value]
+) -> Iterator[Verdict]:
     """Every rule that leaves a document out; ask for the first, later ones lean on it."""
-    if language not in LANGUAGES:
-        yield Verdict("language", 0, 1)
-    text = "\n".join(lines)
+    text, language = row["text"], row["language"]
+    if wanted and language not in wanted:
+        yield Verdict("other_language", 0, 1)
+    if not text:
+        yield Verdict("too_short", 0, int(settings["minimum_words"]))
+    if row["told"] != language:
+        yield Verdict("wrong_language", round(row["sure"], 3), 0)
     tokens = words(text)
     if len(tokens) < int(settings["minimum_words"]):
         yield Verdict("too_short", len(tokens), int(settings["minimum_words"]))
-    letters = sum(map(str.isalpha, text)) / sum(not c.isspace() for c in text)
+    letters = len(LETTER.findall(text)) / len(SPACE.sub("", text))
     if letters < float(settings["minimum_letters"]):
         yield Verdict("few_letters", round(letters, 3), float(settings["minimum_letters"]))
     length = sum(map(len, tokens)) / len(tokens)
     if length > float(settings["maximum_word_length"]):
         yield Verdict("word_length", round(length, 2), float(settings["maximum_word_length"]))
+    lines = text.split("\n")
     repeated = 1 - sum(map(len, set(lines))) / sum(map(len, lines))
     if repeated > float(settings["maximum_repeated"]):
-        yield Verdict("repeated_lines", round(repeated, 3), float(settings["maximum_repeated"]))
-    if reads_as(tokens) not in {"", language}:
-        yield Verdict("wrong_language", 1, 0)
+        yield Verdict("repeated_text", round(repeated, 3), float(settings["maximum_repeated"]))
