@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ def start_run(
     by: Person | None,
     now: datetime,
     key: str,
+    tasks: int = 1,
 ) -> Run:
     """Start a recipe on pinned data: set its hours aside and promise its job to the cluster.
 
@@ -98,6 +99,8 @@ def start_run(
     name    what comes out is called; "" for a name made of what goes in
     gpus, cpus, memory_mb are those of the one node it runs on
     key     the same key in a project gives the same run
+    tasks   over how many machines a recipe that comes in stages is shared out: each shared stage
+            is an array of so many tasks, and each job waits for those before it
 
     Raises Invalid with every mistake of settings, inputs, name and machine at once; NotAllowed
     run.start.not_a_member; what compute refuses: allocation.hold.too_big and others.
@@ -121,9 +124,11 @@ def start_run(
         time_limit_s=time_limit_s,
         by=by,
         now=now,
+        tasks=tasks,
     )
 
-    job = compute.submit(project, spec=plan.spec, by=by, now=now, key=f"run:{key}"[:255])
+    jobs = _submitted(project, plan, by=by, now=now, key=f"run:{key}"[:240])
+    job = jobs[-1]
     known = Run.objects.filter(job=job).first()
     if known is not None:
         return known  # type: ignore[no-any-return]
@@ -137,7 +142,7 @@ def start_run(
         started_by=by,
         made_at=now,
     )
-    run.jobs.add(job)
+    run.jobs.add(*jobs)
     RunInput.objects.bulk_create(
         RunInput(run=run, version=version, at=at) for at, version in plan.inputs.items()
     )
@@ -154,6 +159,27 @@ def start_run(
     return run
 
 
+def _submitted(
+    project: Project, plan: plans.Plan, *, by: Person | None, now: datetime, key: str
+) -> list[Job]:
+    """Take on the jobs of a run, each waiting for those before it, in one run directory."""
+    jobs: list[Job] = []
+    for at, spec in enumerate((*plan.stages, plan.spec)):
+        is_last = at == len(plan.stages)
+        after = tuple(job.code for job in jobs)
+        jobs.append(
+            compute.submit(
+                project,
+                spec=replace(spec, after=after) if after else spec,
+                by=by,
+                now=now,
+                key=key if is_last else f"{key}:{at}",
+                continues=jobs[0] if jobs else None,
+            )
+        )
+    return jobs
+
+
 def stop(run: Run, *, by: Person | None, now: datetime) -> Run:
     """Ask a run to save a checkpoint and stop; it can go on later. Asking twice changes nothing.
 
@@ -161,8 +187,10 @@ def stop(run: Run, *, by: Person | None, now: datetime) -> Run:
     Raises NotAllowed run.stop.not_yours, Refused run.stop.not_now.
     """
     run = _may_stop(run, by=by, now=now)
-    if run.job.state is not compute_rules.JobState.RUNNING:
-        compute.cancel(run.job, by=by, now=now)
+    jobs = [job for job in run.jobs.order_by("-pk") if job.state in compute_rules.OPEN]
+    if not any(job.state is compute_rules.JobState.RUNNING for job in jobs):
+        for job in jobs:
+            compute.cancel(job, by=by, now=now)
     else:
         leftovers.ask_stop(compute_queries.run_dir(run.job))
     return run
@@ -212,9 +240,10 @@ def resume(run: Run, *, by: Person | None, now: datetime, key: str) -> Run:
             problem=run.problem,
         )
 
+    # A run in stages goes on as one job: what its tasks left undone is done there.
     job = compute.submit(
         run.project,
-        spec=compute_rules.parse_spec(run.job.spec),
+        spec=replace(compute_rules.parse_spec(run.job.spec), after=()),
         by=by,
         now=now,
         key=job_key,
@@ -325,7 +354,9 @@ def _keep_output(run: Run, files: Sequence[Any], run_dir: Path, *, now: datetime
     match run.recipe.output:
         case Output.DATA:
             report = leftovers.record(run_dir, "export/data/report.json")
-            run.output = _keep(run, DatasetKind.DATA, files, queries.data_facts(report), now=now)
+            statistics = leftovers.record(run_dir, "export/data/statistics.json")
+            known = queries.data_facts(report, statistics)
+            run.output = _keep(run, DatasetKind.DATA, files, known, now=now)
         case Output.MODEL:
             facts = leftovers.record(run_dir, "export/facts.json")
             facts["hf_check"] = leftovers.record(run_dir, "export/hf_check.json")

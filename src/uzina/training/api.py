@@ -105,6 +105,7 @@ class RunIn(Schema):
     cpus: Whole = 1
     memory_mb: Whole = 2000
     time_limit_s: Whole
+    tasks: Whole = 1
 
 
 class RunOut(Schema):
@@ -338,6 +339,7 @@ def start_run(request: SignedIn, body: RunIn) -> Any:
         by=request.user,
         now=now(),
         key=request.headers[HEADER],
+        tasks=body.tasks,
     )
     return Status(201, queries.run(run.code))
 

@@ -14,7 +14,7 @@ from uzina.core.forms import DecimalField, Form, IntegerField
 from uzina.people.models import Person, Project
 from uzina.training import actions
 from uzina.training.models import ModelVersion, Recipe
-from uzina.training.rules.runs import SEVERAL, Output, lacks
+from uzina.training.rules.runs import MOST_TASKS, SEVERAL, Output, lacks
 
 MOST_CHOICES = 200
 
@@ -68,6 +68,18 @@ class RunForm(Form):
             max_value=43_200,
             initial=15,
         )
+        if self.recipe.schema.get("stages"):
+            made["tasks"] = IntegerField(
+                label=gettext_lazy("Machines to share the work"),
+                help_text=gettext_lazy(
+                    "More than one makes arrays of tasks, with steps between that join their "
+                    "work. What comes out is the same."
+                ),
+                min_value=1,
+                max_value=MOST_TASKS,
+                initial=1,
+                required=False,
+            )
         for parameter in self.recipe.schema["parameters"]:
             made[f"param_{parameter['name']}"] = _parameter_field(parameter, language)
         made["key"] = forms.CharField(
@@ -157,6 +169,8 @@ def _parameter_field(parameter: dict[str, Any], language: str) -> forms.Field:
         return forms.ChoiceField(choices=[(one, one) for one in parameter["choices"]], **given)
     if parameter["kind"] == "boolean":
         return forms.BooleanField(**given)
+    if parameter["kind"] == "text":
+        return forms.CharField(max_length=parameter["maximum"], **given)
     kind = IntegerField if parameter["kind"] == "integer" else DecimalField
     return kind(min_value=parameter["minimum"], max_value=parameter["maximum"], **given)
 

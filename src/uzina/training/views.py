@@ -25,7 +25,7 @@ from uzina.people.types import SignedIn
 from uzina.training import access, actions, forms, queries
 from uzina.training.models import Evaluation, ModelVersion, Run
 from uzina.training.queries import plans, records
-from uzina.training.rules import ai_act, card, figures, form, lineage, record, runs
+from uzina.training.rules import ai_act, card, figures, form, lineage, prepared, record, runs
 
 ROWS = 20
 
@@ -98,12 +98,15 @@ def _price_or_start(request: SignedIn, form: forms.RunForm) -> HttpResponse | No
         "cpus": data["cpus"],
         "memory_mb": data["memory_mb"],
         "time_limit_s": data["time_limit_min"] * 60,
+        "tasks": data.get("tasks") or 1,
         "by": request.user,
     }
     try:
         if "confirm" not in request.POST:
             plan = plans.plan(project, **facts, now=now())
-            price = compute.price(project, spec=plan.spec, by=request.user, now=now())
+            price = compute.price(
+                project, spec=plan.spec, by=request.user, now=now(), before=plan.stages
+            )
             return _check_page(request, form, plan, price, project)
         key = f"{request.user.code}:page:{request.POST.get('confirm', '')[:64]}"
         run = actions.start_run(project, **facts, now=now(), key=key)
@@ -153,8 +156,11 @@ def run(request: SignedIn, code: str) -> HttpResponse:
     if found.facts.get("exit", {}).get("resume") is False:
         verbs = [verb for verb in verbs if verb != "resume"]
     result = Evaluation.objects.filter(run=found).first()
+    report = queries.preparation(found)
     context = {
         "run": found,
+        "report": report,
+        "funnel": _funnel(report),
         "title": found.recipe.text("title", _here()),
         "jobs": list(found.jobs.order_by("pk")),
         "params": [
@@ -263,6 +269,19 @@ def _chart(found: Evaluation | None) -> charts.BarChart | None:
             if name in found.scores
         ],
         places=3,
+    )
+
+
+def _funnel(report: prepared.Report | None) -> charts.BarChart | None:
+    """Draw how many documents are left after each part of a preparation."""
+    if report is None:
+        return None
+    return charts.bar_chart(
+        title=gettext("From what was read to what is trained on"),
+        x_label=gettext("What is left"),
+        y_label=gettext("Documents"),
+        bars=[(gettext(label), count) for label, count in report.funnel],
+        places=0,
     )
 
 

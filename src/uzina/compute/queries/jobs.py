@@ -1,5 +1,6 @@
 """Reads about jobs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,14 +128,23 @@ class Price:
         return self.free_gpu_ms - self.held_gpu_ms
 
 
-def price(project: Project, *, spec: rules.JobSpec, by: Person | None, now: datetime) -> Price:
-    """Return what a job would set aside, holding nothing yet.
+def price(
+    project: Project,
+    *,
+    spec: rules.JobSpec,
+    by: Person | None,
+    now: datetime,
+    before: Sequence[rules.JobSpec] = (),
+) -> Price:
+    """Return what a job would set aside, and those that come before it, holding nothing yet.
 
     Raises Refused job.submit.no_site_user, job.submit.no_allocation and what a hold of that size
     would be refused with.
     """
     site_user(by)
-    amount = rules.hold_amount(spec, tariff(spec.partition, now=now))
+    amount = sum(
+        rules.hold_amount(one, tariff(one.partition, now=now)) for one in (*before, spec)
+    )
     allocation = open_allocation(project, amount=amount, now=now)
     free = ledger.balance(allocation).free
     ledger_rules.check_hold(

@@ -19,7 +19,7 @@ MODULE_FILES = (
 def argv(spec: JobSpec, *, python: str, run_dir: str) -> tuple[str, ...]:
     """Return the program: the command, the script, or the interpreter with the recipe."""
     if spec.recipe:
-        return (python, "-m", "uzina_recipes", spec.recipe, "--run-dir", run_dir)
+        return (python, "-m", "uzina_recipes", spec.recipe, "--run-dir", run_dir, *spec.arguments)
     if spec.script:
         return (*interpreter(spec.script), SCRIPT, *spec.arguments)
     return spec.command

@@ -1,6 +1,7 @@
 """Reads worth a name. `records` makes the record of a model, `plans` what a run would be."""
 
 import functools
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
+from uzina.catalogue import queries as catalogue
 from uzina.core.errors import Invalid, Problem
 from uzina.core.text import _
 from uzina.people.models import Person, Project
@@ -19,10 +21,11 @@ from uzina.training.models import (
     Run,
     TrainedModel,
 )
-from uzina.training.rules import ai_act, form
+from uzina.training.rules import ai_act, form, prepared
 from uzina.training.rules.runs import NAME, Output
 
 HERE = Path(__file__).parent.parent
+LONGEST_REPORT = 4_000_000
 
 
 # --- recipes and runs ---------------------------------------------------------------------------
@@ -66,8 +69,13 @@ def default_name(project: Project, recipe: Recipe, datasets: Sequence[str]) -> s
     return f"{stem[: 62 - len(tail)].rstrip('-')}-{tail}"
 
 
-def data_facts(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a prepare report counts, flat, for the version it made."""
+def data_facts(
+    report: Mapping[str, Any], statistics: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what a prepare report counts, flat, for the version it made.
+
+    statistics  what the recipe reckoned for the public summary of training content
+    """
     facts: dict[str, Any] = {}
     out = report.get("out", {})
     for split in ("train", "heldout"):
@@ -81,7 +89,20 @@ def data_facts(report: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(excluded, dict):
         counts = {rule: _count(table) for rule, table in excluded.items()}
         facts["excluded"] = {rule: count for rule, count in counts.items() if count}
+    if statistics:
+        facts["content"] = prepared.content(statistics)
     return facts
+
+
+def preparation(run: Run) -> prepared.Report | None:
+    """Return what a run that prepared data reports of it; None for other runs."""
+    if run.output is None or run.recipe.output is not Output.DATA:
+        return None
+    try:
+        found = json.loads(catalogue.text(run.output, "report.json", most=LONGEST_REPORT) or "{}")
+    except ValueError:
+        return None
+    return prepared.read(found) if isinstance(found, dict) else None
 
 
 def _count(table: Any) -> int:

@@ -1,7 +1,7 @@
 """What a run would be: its description as a job, its inputs pinned, or every mistake in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ class Plan:
     inputs: Mapping[str, Version]
     model: ModelVersion | None
     spec: compute.JobSpec
+    stages: tuple[compute.JobSpec, ...] = ()
+    """Jobs that come before, one after the other in the same run directory."""
 
 
 def plan(
@@ -43,8 +45,11 @@ def plan(
     time_limit_s: int,
     by: Person | None,
     now: datetime,
+    tasks: int = 1,
 ) -> Plan:
     """Return what start_run would start with the same facts.
+
+    tasks  over how many machines the work is shared out, for a recipe that comes in stages
 
     Raises Invalid with every mistake of settings, inputs, name and machine at once.
     """
@@ -56,12 +61,29 @@ def plan(
     name = name or queries.default_name(project, recipe, [one.dataset for one in places])
     problems += _name_problems(project, recipe.output, name)
     spec = _spec(recipe, chosen, places, name, gpus, cpus, memory_mb, time_limit_s, problems)
+    problems += rules.tasks_problems(recipe.schema, tasks)
     if problems or spec is None:
         raise Invalid(problems)
     data = {
         at: version for at, version in versions.items() if version is not None and at != "model"
     }
-    return Plan(name, chosen, data, base, spec)
+    return Plan(name, chosen, data, base, spec, _stages(recipe, spec, tasks))
+
+
+def _stages(recipe: Recipe, spec: compute.JobSpec, tasks: int) -> tuple[compute.JobSpec, ...]:
+    """Return the jobs that share the work out: arrays of tasks, and what joins them between."""
+    if tasks == 1:
+        return ()
+    return tuple(
+        replace(
+            spec,
+            name=f"{stage['name']} {spec.name}"[:80],
+            arguments=("--stage", stage["name"], "--tasks", str(tasks)),
+            array=f"0-{tasks - 1}" if stage["shared"] else "",
+            outputs=(),
+        )
+        for stage in recipe.schema["stages"]
+    )
 
 
 def _input(

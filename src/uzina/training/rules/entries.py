@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from uzina.core.text import _
 from uzina.training.rules import figures
@@ -248,9 +249,43 @@ def _scope(record: Record, say: Say) -> str:
     if not found:
         return ""
     languages = dict.fromkeys(code for one in found for code in one["languages"])
-    return say(_("Text in {languages}; {bytes} bytes as received.")).format(
-        languages=", ".join(languages), bytes=f"{sum(one['bytes'] for one in found):,}"
+    parts = [
+        say(_("Text in {languages}; {bytes} bytes as received.")).format(
+            languages=", ".join(languages), bytes=f"{sum(one['bytes'] for one in found):,}"
+        )
+    ]
+    return "\n".join([*parts, *(line for one in prepared(record) for line in _content(one, say))])
+
+
+def _content(one: Mapping[str, Any], say: Say) -> list[str]:
+    """Say what prepared data consists of, as its preparation reckoned it."""
+    content = one["facts"].get("content")
+    if not isinstance(content, Mapping):
+        return []
+    labels = (
+        ("languages", _("{reference} by language: {shares}.")),
+        ("licences", _("{reference} by licence: {shares}.")),
+        ("sources", _("{reference} by source: {shares}.")),
+        ("domains", _("{reference} by the largest of {count} crawled domains: {shares}.")),
     )
+    parts = [
+        say(label).format(
+            reference=one["reference"],
+            count=content.get("domain_count", 0),
+            shares=", ".join(f"{title} {100 * share:.1f} %" for title, share in content[name]),
+        )
+        for name, label in labels
+        if content.get(name)
+    ]
+    if content.get("collected_from"):
+        parts.append(
+            say(_("{reference} was collected from {first} to {last}.")).format(
+                reference=one["reference"],
+                first=content["collected_from"],
+                last=content["collected_until"],
+            )
+        )
+    return parts
 
 
 def _curation(record: Record, say: Say) -> str:

@@ -126,6 +126,16 @@ def _wrong(parameter: Mapping[str, Any], value: Any) -> Problem | None:
             if isinstance(value, bool)
             else Problem(where, "run.params.type", _("Give true or false."))
         )
+    if kind == "text":
+        most = parameter["maximum"]
+        if isinstance(value, str) and len(value) <= most and value.isprintable():
+            return None
+        return Problem(
+            where,
+            "run.params.text",
+            _("Use at most {most} characters on one line."),
+            {"most": most},
+        )
     wanted = (int,) if kind == "integer" else (int, float)
     if isinstance(value, bool) or not isinstance(value, wanted):
         noun = _("Give a whole number.") if kind == "integer" else _("Give a number.")
@@ -140,6 +150,31 @@ def _wrong(parameter: Mapping[str, Any], value: Any) -> Problem | None:
             {"low": f"{low:g}", "high": f"{high:g}"},
         )
     return None
+
+
+MOST_TASKS = 256
+
+
+def tasks_problems(schema: Mapping[str, Any], tasks: int) -> list[Problem]:
+    """Return what is wrong with sharing a run out over so many tasks."""
+    if tasks > 1 and not schema.get("stages"):
+        return [
+            Problem(
+                "tasks",
+                "run.tasks.one",
+                _("This recipe is one job and cannot be shared out. Leave tasks at 1."),
+            )
+        ]
+    if not 1 <= tasks <= MOST_TASKS:
+        return [
+            Problem(
+                "tasks",
+                "run.tasks.range",
+                _("Give a whole number from {low} to {high}."),
+                {"low": 1, "high": MOST_TASKS},
+            )
+        ]
+    return []
 
 
 def config_toml(chosen: Mapping[str, Value]) -> str:

@@ -349,7 +349,10 @@ def test_the_lead_releases_and_everybody_may_read_and_build_on_it(model_version,
         catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW)
     actions.release(model_version, by=ana, now=NOW)
     assert ModelVersion.objects.visible_to(stranger).count() == 1
-    assert catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW).digest == model_version.digest
+    assert (
+        catalogue.usable_version(stranger, "ro-mini", 1, project=None, now=NOW).digest
+        == model_version.digest
+    )
     with pytest.raises(Refused) as refused:
         actions.release(model_version, by=ana, now=NOW)
     assert refused.value.code == "model.release.not_now"
