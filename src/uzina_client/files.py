@@ -1,7 +1,6 @@
 """Files on their way to and from a portal, each known by its SHA-256."""
 
 import hashlib
-import mimetypes
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Blob:
-    """What a file is, whatever its name."""
+    """What a file is, whatever its name. The portal knows the type by name and by content."""
 
     bytes: int
     sha256: str
-    media_type: str
+    media_type: str = ""
 
     def as_file(self, name: str) -> dict[str, str | int]:
         """Return the manifest entry of this file under a name."""
@@ -40,8 +39,7 @@ def blob_of(path: Path) -> Blob:
         while piece := file.read(PIECE):
             digest.update(piece)
             length += len(piece)
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Blob(bytes=length, sha256=digest.hexdigest(), media_type=media_type)
+    return Blob(bytes=length, sha256=digest.hexdigest())
 
 
 def pieces_of(path: Path, blob: Blob) -> Iterator[bytes]:

@@ -158,13 +158,18 @@ class Transport:
         raise RuntimeError(msg)
 
     @contextmanager
-    def stream(self, path: str) -> Iterator[httpx.Response]:
+    def stream(self, path: str, *, first: int = 0) -> Iterator[httpx.Response]:
         """Open a reply whose body is read piece by piece. One try: the caller starts again.
+
+        first  the first byte wanted. Where the portal leads to its store, the token stays here.
 
         Raises Problem for a refusal, Unreachable when the connection is lost.
         """
         try:
-            with self.http.stream("GET", path) as reply:
+            headers = {"Accept-Encoding": "identity"}
+            if first:
+                headers["Range"] = f"bytes={first}-"
+            with self.http.stream("GET", path, headers=headers, follow_redirects=True) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise _problem(reply)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponseBase, HttpResponseRedirect
 from django.utils.timezone import now
 from ninja import Router, Schema, Status
 from pydantic import Field
@@ -96,12 +96,14 @@ def show_version(request: SignedIn, slug: Slug, number: Number) -> Any:
 def download_file(
     request: SignedIn, slug: Slug, number: Number, path: Annotated[str, Field(max_length=4096)]
 ) -> HttpResponseBase:
-    """The bytes of one file, whole or a range of them."""
+    """The bytes of one file, whole or a range of them; or, 307, where the S3 gives them."""
     version = visible_version(request, slug, number)
     file = version.file(path)
     if file is None:
         raise Http404
     actions.begin_read(version, by=request.user, now=now())
+    if away := queries.away_link(file, now=now()):
+        return HttpResponseRedirect(away.url, preserve_request=True)
     return attachment(
         request,
         path=file.path,

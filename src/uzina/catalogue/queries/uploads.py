@@ -71,8 +71,7 @@ def link(version: Version, file: rules.File, *, person: "Person", base: str, now
     The caller has asked whether the person may. In the store itself where it can; else an address
     of ours, bound to file, version and person, where the same is asked again.
     """
-    kind = file.media_type if file.media_type in SHOWN_BY_NO_BROWSER else "application/octet-stream"
-    away = store().link(file.sha256, name=file.path.rpartition("/")[2], media_type=kind, now=now)
+    away = away_link(file, now=now)
     if away is not None:
         return away
     until = now + LINK_LIFE
@@ -80,6 +79,12 @@ def link(version: Version, file: rules.File, *, person: "Person", base: str, now
     bound = {"person": person.code, "expires": str(int(until.timestamp()))}
     signature = _signature(version.dataset.slug, version.number, file.path, **bound)
     return Link(f"{base}{place}?{urlencode(bound | {'signature': signature})}", until)
+
+
+def away_link(file: rules.File, *, now: datetime) -> Link | None:
+    """Return where the store itself gives a file, as an attachment; None where it cannot."""
+    kind = file.media_type if file.media_type in SHOWN_BY_NO_BROWSER else "application/octet-stream"
+    return store().link(file.sha256, name=file.path.rpartition("/")[2], media_type=kind, now=now)
 
 
 def check_link(
