@@ -24,6 +24,7 @@ from uzina_recipes.corpus.normalise import normalise, normalise_all
         ("so\u00adft\u200b \ufeffzero\x00\x1b[", "", "soft zero["),
         ("می\u200cخواهم", "fa", "می\u200cخواهم"),
         ("a\ud800b", "", "ab"),
+        ("e\x00\u0301 e\u200b\u0301", "", "é é"),
         ("ﬁ ½", "", "ﬁ ½"),
         ("", "ro", ""),
     ],
