@@ -270,6 +270,8 @@ def _keep_records(harvest: Harvest, records: Sequence[rules.Foreign], *, now: da
         .filter(source=source, source_uri__in=wanted)
         .order_by("pk")
     }
+    for row in known.values():
+        row.source, row.holder = source, source.owner
     again = {uri for uri, one in known.items() if one.seen_in == harvest.pk}
     terms = {one.slug: one for one in Licence.objects.all()}
     if queries.NO_LICENCE not in terms:

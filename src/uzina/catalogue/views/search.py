@@ -49,11 +49,19 @@ def _card(row: Dataset, found: queries.Found, labels: Labels, here: str) -> dict
         "title": said.get("title") or row.title,
         "description": said.get("description") or row.description,
         "newest": found.newest.get(row.pk),
+        "holder": _holder(row),
         "licence": row.licence.title(here) if row.licence else "",
         "languages": queries.language_names(row.language_codes, here),
         "themes": [labels.of("theme", value) for kind, _, value in tags if kind == "theme"],
         "formats": [value for kind, _, value in tags if kind == "format"],
     }
+
+
+def _holder(row: Dataset) -> str:
+    """Return who holds the data; of harvested data that is who made them, elsewhere."""
+    if row.source_id is None:
+        return str(row.holder.name)
+    return next((one["name"] for one in row.creators), "")
 
 
 def _unknown(wanted: rules.Wanted, found: queries.Found, request: HttpRequest) -> list[str]:
