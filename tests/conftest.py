@@ -103,7 +103,7 @@ print(json.dumps({"project": project.code, "allocation": allocation.code, "token
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def awarded() -> Callable[..., dict[str, str]]:
     """Return what opens a factory with a project that has GPU-hours: its code, a lead's token."""
 

@@ -174,7 +174,7 @@ def test_a_file_the_portal_has_is_not_sent_again(portal: ScriptedPortal, tmp_pat
         uzina.catalogue.add_version("ro", paths={"a.txt": path}, note="again")
     assert [asked.method for asked in portal.asked] == ["GET", "POST"]
     assert portal.asked[1].json()["files"] == [
-        {"path": "a.txt", "bytes": 3, "sha256": sha256, "media_type": "text/plain"}
+        {"path": "a.txt", "bytes": 3, "sha256": sha256, "media_type": ""}
     ]
 
 

@@ -38,6 +38,8 @@ from uzina.core.errors import Refused
 
 PIECE = 1 << 20
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CATCH_UP = 128 << 20
+"""Bytes one request reads again at most, of parts that came before their turn."""
 MOST_RUNNING = 256
 """Uploads whose checksum is kept as far as it has come. Beyond that it is made anew at the end."""
 
@@ -251,7 +253,8 @@ class FolderParts:
         try:
             there = {one.number: one for one in self.list_parts(incoming)}
             number = running.at // incoming.part_bytes + 1
-            while running.at < incoming.size and number in there:
+            most = running.at + CATCH_UP
+            while running.at < min(incoming.size, most) and number in there:
                 end = running.at + there[number].bytes
                 for piece in _pieces(data, running.at, end):
                     running.hasher.update(piece)
