@@ -78,7 +78,7 @@ class Transport:
         """Close the connections."""
         self.http.close()
 
-    def get(self, path: str, **params: object) -> Json:
+    def get(self, path: str, /, **params: object) -> Json:
         """Return a document. Parameters that are None or "" are left out."""
         return self.send("GET", path, params=_given(params)).json()
 
@@ -104,7 +104,7 @@ class Transport:
         """Replace a document."""
         return _document(self.send("PUT", path, json_body=body))
 
-    def pages(self, path: str, **params: object) -> Iterator[Json]:
+    def pages(self, path: str, /, **params: object) -> Iterator[Json]:
         """Yield every item of a list, asking for pages as they are needed."""
         cursor = ""
         while True:
