@@ -20,6 +20,7 @@ from uzina_client.judging import Judging
 from uzina_client.part import Part
 from uzina_client.permits import Permits
 from uzina_client.programme import Programme
+from uzina_client.sources import Sources
 from uzina_client.spaces import Spaces
 from uzina_client.transport import Json, Transport
 
@@ -355,6 +356,11 @@ class Client:
     def spaces(self) -> Spaces:
         """Storage of projects."""
         return Spaces(self.transport)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Other portals whose datasets are listed here too."""
+        return Sources(self.transport)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -28,6 +28,7 @@ from uzina_client.cli import (
     projects,
     runs,
     sizing,
+    sources,
     spaces,
     submitting,
 )
@@ -92,6 +93,7 @@ def build() -> typer.Typer:
         projects,
         data,
         permits,
+        sources,
         submitting,
         jobs,
         runs,
