@@ -2,19 +2,35 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
-from uzina.catalogue import queries, rules
+from uzina.catalogue import rules
+from uzina.catalogue.forms.record_fields import (
+    access_fields,
+    coded,
+    contact_fields,
+    coverage_fields,
+    creator_row,
+    here,
+    language_field,
+    licence_field,
+    listed,
+    more_languages_field,
+    named,
+    question_field,
+    text_fields,
+    theme_fields,
+    translation_row,
+)
 from uzina.catalogue.rules import stewardship
 from uzina.catalogue.rules.stewardship import Question
-from uzina.core.forms import DateField, Form
+from uzina.core.forms import Form
 
 MOST_ROWS = 20
 """Translations or creators typed on one page; the API takes more creators."""
@@ -37,8 +53,6 @@ SECTIONS: dict[str, tuple[str | Promise, tuple[str, ...]]] = {
 }
 """Pages that come before the questions: title, and the fields of rules.CHECKS on each."""
 
-YES_NO = (("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No")))
-
 
 def section_keys() -> list[str]:
     """Return the names of the pages, in their order."""
@@ -49,7 +63,7 @@ def section_title(key: str) -> str:
     """Return what stands on top of a page, in the language at hand."""
     if key in SECTIONS:
         return str(SECTIONS[key][0])
-    return next(one.label(_here()) for one in stewardship.sections() if one.key == key)
+    return next(one.label(here()) for one in stewardship.sections() if one.key == key)
 
 
 def section_of(field: str) -> str:
@@ -59,146 +73,6 @@ def section_of(field: str) -> str:
         question = rules.questions().get(rest.partition(".")[0])
         return question.section if question else ""
     return next((key for key, (_title, names) in SECTIONS.items() if head in names), "")
-
-
-def _here() -> str:
-    return (get_language() or "en").partition("-")[0]
-
-
-def _labels(table: str, *, is_sorted: bool = True) -> list[tuple[str, str]]:
-    found = [(one.code, one.label(_here())) for one in rules.terms(table).values()]
-    return sorted(found, key=lambda one: rules.folded(one[1])) if is_sorted else found
-
-
-def coded(text: str, table: str) -> list[str]:
-    """Return the codes of what was typed, commas or lines between; what is unknown as it is.
-
-    Codes and the names in every language of the portal are understood, in any case.
-    """
-    known = {
-        rules.folded(name): one.code
-        for one in rules.terms(table).values()
-        for name in (one.code, one.en, one.ro)
-    }
-    return [known.get(rules.folded(one), one) for one in listed(text)]
-
-
-def listed(text: str) -> list[str]:
-    """Return what stands between commas, semicolons or line ends."""
-    return [one.strip() for one in re.split(r"[,;\n]", text) if one.strip()]
-
-
-def _named(codes: Iterable[str], table: str) -> str:
-    known = rules.terms(table)
-    return ", ".join(known[code].label(_here()) if code in known else code for code in codes)
-
-
-def _area(rows: int) -> forms.Textarea:
-    return forms.Textarea(attrs={"rows": rows})
-
-
-def _language_field() -> forms.Field:
-    return forms.ChoiceField(
-        label=gettext("Main language"),
-        help_text=gettext("The language most of the data are in. The title is in it, too."),
-        choices=[("", ""), *_labels("language")],
-    )
-
-
-def _more_languages_field() -> forms.Field:
-    return forms.CharField(
-        label=gettext("Other languages"),
-        help_text=gettext("Names or codes, with commas between: English, German, uk."),
-        required=False,
-    )
-
-
-def _licence_field() -> forms.Field:
-    return forms.ChoiceField(
-        label=gettext("Licence"),
-        help_text=gettext(
-            "Under which terms others may use the data. Each is told in plain words in the list "
-            "of licences."
-        ),
-        choices=[("", ""), *((one.slug, one.title(_here())) for one in queries.licences())],
-    )
-
-
-def _text_fields() -> dict[str, forms.Field]:
-    return {
-        "title": forms.CharField(
-            label=gettext("Title"),
-            help_text=gettext("What the data are, in one line: “Court decisions of 2020 to 2025”."),
-        ),
-        "description": forms.CharField(
-            label=gettext("Description"),
-            help_text=gettext(
-                "What is in it, how much, for what it was made, and what one should know first."
-            ),
-            widget=_area(8),
-        ),
-    }
-
-
-def _contact_fields() -> dict[str, forms.Field]:
-    return {
-        "contact_name": forms.CharField(
-            label=gettext("Whom to ask"),
-            help_text=gettext("An office rather than a person: it stays when people change."),
-            required=False,
-        ),
-        "contact_email": forms.CharField(
-            label=gettext("E-mail address for questions"),
-            help_text=gettext("Everybody sees it once the data are published."),
-            widget=forms.EmailInput(),
-        ),
-    }
-
-
-def _coverage_fields() -> dict[str, forms.Field]:
-    return {
-        "places": forms.CharField(
-            label=gettext("Countries the data speak of"),
-            help_text=gettext("Names or codes, with commas between: Romania, MDA."),
-            required=False,
-        ),
-        "begins_on": DateField(label=gettext("First day the data speak of"), required=False),
-        "ends_on": DateField(label=gettext("Last day the data speak of"), required=False),
-        "frequency": forms.ChoiceField(
-            label=gettext("How often they are renewed"),
-            choices=[("", ""), *_labels("frequency", is_sorted=False)],
-            required=False,
-        ),
-        "landing_url": forms.CharField(
-            label=gettext("Page about the data elsewhere"),
-            help_text=gettext("A web address, where the holder has one."),
-            widget=forms.URLInput(),
-            required=False,
-        ),
-    }
-
-
-def _question_field(question: Question) -> forms.Field:
-    common: dict[str, Any] = {
-        "label": question.label(_here()),
-        "help_text": question.hint(_here()),
-        "required": question.is_needed,
-    }
-    options = [(one.code, one.label(_here())) for one in question.options]
-    match question.kind:
-        case "choice":
-            return forms.ChoiceField(choices=options, widget=forms.RadioSelect, **common)
-        case "choices":
-            return forms.MultipleChoiceField(
-                choices=options, widget=forms.CheckboxSelectMultiple, **common
-            )
-        case "yes_no":
-            return forms.ChoiceField(choices=YES_NO, widget=forms.RadioSelect, **common)
-        case "date":
-            return DateField(**common)
-        case _:
-            is_short = question.longest <= rules.LONGEST_TITLE
-            return forms.CharField(widget=forms.TextInput() if is_short else _area(4), **common)
 
 
 def seen(key: str, said: Mapping[str, Any]) -> str:
@@ -244,22 +118,22 @@ class RecordForm(Form):
     def _made(self) -> dict[str, forms.Field]:
         makers: dict[str, Callable[[], dict[str, forms.Field]]] = {
             "about": lambda: {
-                **_text_fields(),
-                "language": _language_field(),
-                "more_languages": _more_languages_field(),
-                **_theme_fields(),
+                **text_fields(),
+                "language": language_field(),
+                "more_languages": more_languages_field(),
+                **theme_fields(),
             },
-            "translations": lambda: self._rows("translations", _translation_row),
-            "coverage": _coverage_fields,
+            "translations": lambda: self._rows("translations", translation_row),
+            "coverage": coverage_fields,
             "contact": lambda: {
-                **_contact_fields(),
-                **self._rows("creators", _creator_row),
+                **contact_fields(),
+                **self._rows("creators", creator_row),
             },
-            "terms": lambda: {"licence": _licence_field(), **_access_fields()},
+            "terms": lambda: {"licence": licence_field(), **access_fields()},
         }
         if self.key in makers:
             return makers[self.key]()
-        return {f"answers_{one.key}": _question_field(one) for one in self.asked}
+        return {f"answers_{one.key}": question_field(one) for one in self.asked}
 
     def _rows(
         self, name: str, make: Callable[[], dict[str, forms.Field]]
@@ -275,9 +149,9 @@ class RecordForm(Form):
         found = dict(said)
         found |= {
             "language": (said["languages"] or [""])[0],
-            "more_languages": _named(said["languages"][1:], "language"),
+            "more_languages": named(said["languages"][1:], "language"),
             "keywords": ", ".join(said["keywords"]),
-            "places": _named(said["places"], "country"),
+            "places": named(said["places"], "country"),
         }
         for at, (code, texts) in enumerate(said["translations"].items()):
             found |= {
@@ -413,67 +287,6 @@ class RecordForm(Form):
         return name if name in self.fields else None
 
 
-def _theme_fields() -> dict[str, forms.Field]:
-    return {
-        "themes": forms.MultipleChoiceField(
-            label=gettext("Themes"),
-            help_text=gettext("What they are about, in the words all portals of the Union share."),
-            choices=_labels("data-theme"),
-            widget=forms.CheckboxSelectMultiple,
-            required=False,
-        ),
-        "keywords": forms.CharField(
-            label=gettext("Keywords"),
-            help_text=gettext("Words people would search for, with commas between."),
-            required=False,
-        ),
-    }
-
-
-def _translation_row() -> dict[str, forms.Field]:
-    return {
-        "language": forms.ChoiceField(
-            label=gettext("Language"), choices=[("", ""), *_labels("language")], required=False
-        ),
-        "title": forms.CharField(label=gettext("Title in this language"), required=False),
-        "description": forms.CharField(
-            label=gettext("Description in this language"), widget=_area(6), required=False
-        ),
-    }
-
-
-def _creator_row() -> dict[str, forms.Field]:
-    return {
-        "name": forms.CharField(
-            label=gettext("Name of a person or an organisation"), required=False
-        ),
-        "url": forms.CharField(
-            label=gettext("Web address, such as an ORCID"),
-            widget=forms.URLInput(),
-            required=False,
-        ),
-    }
-
-
-def _access_fields() -> dict[str, forms.Field]:
-    words = {
-        "public": gettext("Public: everybody may have the files"),
-        "restricted": gettext(
-            "Restricted: everybody reads what they are, who is granted access has the files"
-        ),
-        "non_public": gettext(
-            "Not public: everybody reads what they are, nobody is given the files"
-        ),
-    }
-    return {
-        "access_right": forms.ChoiceField(
-            label=gettext("Who may have the files?"),
-            choices=[(one.value, words[one.value]) for one in rules.AccessRight],
-            widget=forms.RadioSelect,
-        )
-    }
-
-
 class RegisterForm(Form):
     """A new dataset: who holds it, its name, and the little it has to say at once."""
 
@@ -495,10 +308,10 @@ class RegisterForm(Form):
                 ),
                 widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
             ),
-            **_text_fields(),
-            "language": _language_field(),
-            "more_languages": _more_languages_field(),
-            "licence": _licence_field(),
+            **text_fields(),
+            "language": language_field(),
+            "more_languages": more_languages_field(),
+            "licence": licence_field(),
         }
         super().__init__(data)
 

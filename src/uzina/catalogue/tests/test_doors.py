@@ -12,6 +12,7 @@ from uzina.catalogue import actions
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Upload, Version
 from uzina.catalogue.rules import DatasetKind
+from uzina.catalogue.tests.conftest import COMPLETE
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
 
@@ -62,6 +63,12 @@ def test_a_dataset_goes_from_registration_to_download_over_http(api, ana, projec
     assert added.json()["manifest"][0]["media_type"] == "text/plain"
     assert api(stranger).get(f"{BASE}/datasets/ro-corpus").status_code == 404
 
+    early = client.post(f"{BASE}/datasets/ro-corpus/publish")
+    assert (early.status_code, len(early.json()["errors"])) == (422, 5)
+    described = client.post(
+        f"{BASE}/datasets/ro-corpus/describe", COMPLETE, content_type="application/json"
+    )
+    assert described.json()["missing"] == []
     published = client.post(f"{BASE}/datasets/ro-corpus/publish")
     assert (published.json()["state"], published.json()["allowed"]) == ("published", ["withdraw"])
     seen = api(stranger).get(f"{BASE}/datasets/ro-corpus").json()
