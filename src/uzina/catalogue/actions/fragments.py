@@ -1,11 +1,14 @@
 """What other portals harvest, kept in step."""
 
+import json
 from datetime import datetime
 
 from uzina.catalogue import queries, rules
 from uzina.catalogue.models import Dataset, Fragment
-from uzina.catalogue.rules import dcat, oai
+from uzina.catalogue.rules import croissant, dcat, oai
 from uzina.core.db import action
+
+TEXTS = ("ntriples", "chain", "dublin_core", "datacite", "croissant")
 
 
 @action
@@ -29,6 +32,7 @@ def refresh(dataset: Dataset, *, now: datetime) -> None:
         "chain": dcat.chain_ntriples(record),
         "dublin_core": oai.dublin_core(record),
         "datacite": oai.datacite(record),
+        "croissant": json.dumps(croissant.croissant(record), ensure_ascii=False),
     }
     digest = queries.state_of(*texts.values())
     if kept is not None and kept.digest == digest:
@@ -40,6 +44,7 @@ def refresh(dataset: Dataset, *, now: datetime) -> None:
 
 def _bury(kept: Fragment, *, now: datetime) -> None:
     """Leave a tombstone where a dataset was."""
-    kept.ntriples = kept.chain = kept.dublin_core = kept.datacite = kept.digest = ""
+    for text in (*TEXTS, "digest"):
+        setattr(kept, text, "")
     kept.changed_at = kept.gone_at = now
     kept.save()

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from uzina.catalogue import queries
+from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.adapters import store
-from uzina.catalogue.models import Layout, Version
+from uzina.catalogue.models import Dataset, Layout, Version
 from uzina.catalogue.rules import File, columns
 from uzina.catalogue.rules.records import Column
 from uzina.core.db import action
@@ -28,8 +29,9 @@ def _with_columns(version: Version) -> list[File]:
     return files[: columns.MOST_LAID_OUT]
 
 
-def read_layouts(slug: str, number: int) -> None:
-    """Read the columns of the files of a version that can have some, once for the same bytes.
+def read_layouts(slug: str, number: int, *, now: datetime) -> None:
+    """Read the columns of the files of a version that can have some, once for the same bytes, and
+    tell harvesters.
 
     Outside any transaction: the store may be across a network. Again is harmless.
     Raises StoreDown.
@@ -46,7 +48,7 @@ def read_layouts(slug: str, number: int) -> None:
         for one in files
         if (one.sha256, one.media_type) not in known
     }
-    _keep(found)
+    _keep(version, found, now=now)
 
 
 def _columns(file: File) -> tuple[Column, ...]:
@@ -64,7 +66,14 @@ def _piece(file: File, first: int, after: int) -> bytes:
 
 
 @action
-def _keep(found: dict[tuple[str, str], tuple[Column, ...]]) -> None:
+def _keep(
+    version: Version, found: dict[tuple[str, str], tuple[Column, ...]], *, now: datetime
+) -> None:
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",))
+        .select_related("holder", "licence")
+        .get(pk=version.dataset_id)
+    )
     Layout.objects.bulk_create(
         [
             Layout(
@@ -76,3 +85,4 @@ def _keep(found: dict[tuple[str, str], tuple[Column, ...]]) -> None:
         ],
         ignore_conflicts=True,
     )
+    refresh(dataset, now=now)

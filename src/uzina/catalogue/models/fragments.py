@@ -17,11 +17,12 @@ class FragmentQuerySet(models.QuerySet["Fragment"]):
 
 
 class Fragment(models.Model):
-    """A dataset in DCAT-AP, written down when it changes; a tombstone once it is withdrawn.
+    """A dataset in the standards it is harvested in, written down when it changes; a tombstone once it is withdrawn.
 
     ntriples    the dataset and its distributions, under the base of `rules.dcat.BASE`
     chain       its versions, which only the dataset's own document holds
     dublin_core, datacite  the dataset in the formats of OAI-PMH, under the same base
+    croissant   the dataset in Croissant, under the same base
     themes      codes of its themes with a space on either side, the sets of OAI-PMH; a tombstone
                 keeps them, so that who harvests one set learns of it
     digest      SHA-256 of the texts
@@ -37,6 +38,7 @@ class Fragment(models.Model):
     chain = models.TextField(blank=True)
     dublin_core = models.TextField(blank=True)
     datacite = models.TextField(blank=True)
+    croissant = models.TextField(blank=True)
     themes = models.CharField(max_length=400, blank=True)
     digest = models.CharField(max_length=64)
     changed_at = models.DateTimeField()

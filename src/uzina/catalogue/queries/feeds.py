@@ -1,6 +1,7 @@
 """What other portals harvest, read page by page."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,11 +121,42 @@ def catalog_dump(*, name: str, base: str) -> Iterator[str]:
 def fragment(slug: str) -> Fragment | None:
     """Return what is harvested of a dataset, or its tombstone; None when neither is there."""
     found: Fragment | None = (
-        Fragment.objects.select_related("dataset__licence", "dataset__holder")
+        Fragment.objects.defer("dublin_core", "datacite", "croissant")
         .filter(dataset__slug=slug)
         .first()
     )
     return found
+
+
+def croissant(slug: str, *, base: str) -> str | None:
+    """Return a dataset in Croissant, "" once it is withdrawn; None when it is not there."""
+    rows = Fragment.objects.filter(dataset__slug=slug).values_list("croissant", flat=True)
+    found = rows.first()
+    return None if found is None else placed(found, base)
+
+
+EMBEDDED = 20_000
+"""Characters of Croissant that a page carries; of more, the files and columns are left out."""
+
+
+def embedded(slug: str, *, base: str) -> str:
+    """Return what a dataset's page tells search engines, as JSON that is safe within a page.
+
+    "" for data that is not published.
+    """
+    whole = croissant(slug, base=base)
+    if not whole:
+        return ""
+    if len(whole) > EMBEDDED:
+        said = json.loads(whole)
+        for key in ("distribution", "recordSet", "conformsTo"):
+            said.pop(key, None)
+        whole = json.dumps(said, ensure_ascii=False)
+    return whole.translate(PAGE_SAFE)
+
+
+PAGE_SAFE = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+"""So that no text ends the element it stands in; JSON reads the letters back."""
 
 
 def state_of(*facts: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from uzina.catalogue.rules import stewardship
 from uzina.catalogue.rules.dcat import dataset_iri, download_url
-from uzina.catalogue.rules.rdf import BASE, PREFIXES, iso, link
+from uzina.catalogue.rules.rdf import PREFIXES, iso, link
 from uzina.catalogue.rules.records import Agent, Column, FileRecord, Record
 
 VERSIONS = ("http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0")
@@ -250,12 +250,3 @@ def _odrl_value(key: str, value: Any) -> Any:
     if key in {"action", "leftOperand", "operator", "profile"}:
         return {"@id": value if ":" in value else f"odrl:{value}"}
     return value
-
-
-def placed(document: Any, base: str) -> Any:
-    """Return a document with the portal's own base URL where BASE stood."""
-    if isinstance(document, Mapping):
-        return {key: placed(one, base) for key, one in document.items()}
-    if isinstance(document, list):
-        return [placed(one, base) for one in document]
-    return document.replace(BASE, base) if isinstance(document, str) else document

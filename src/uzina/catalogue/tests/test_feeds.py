@@ -241,8 +241,8 @@ def test_search_engines_find_all_published_data(client, publish):
 def test_croissant_knows_the_columns_once_the_worker_has_read_them(client, publish):
     publish("open", body=b"ora\xc8\x99,locuitori\nIa\xc8\x99i,271692\n")
     assert "recordSet" not in client.get("/datasets/open/croissant.json").json()
-    actions.read_layouts("open", 1)
-    actions.read_layouts("open", 1)
+    actions.read_layouts("open", 1, now=NOW)
+    actions.read_layouts("open", 1, now=NOW)
     told = client.get("/datasets/open/croissant.json").json()
     fields = told["recordSet"][0]["field"]
     assert [(one["name"], one["dataType"]) for one in fields] == [
@@ -253,11 +253,32 @@ def test_croissant_knows_the_columns_once_the_worker_has_read_them(client, publi
     assert mlcroissant.Dataset(json.loads(json.dumps(told))).metadata.name["ro"]
 
 
+def test_the_page_carries_what_search_engines_read(client, publish):
+    publish("open", description="</script><script>alert(1)</script>")
+    page = client.get("/datasets/open/").content.decode()
+    start = page.index('type="application/ld+json">') + len('type="application/ld+json">')
+    inside = page[start : page.index("</script>", start)]
+    told = json.loads(inside)
+    assert told["name"]["ro"] == "Știri românești"
+    assert told["description"]["ro"] == "</script><script>alert(1)</script>"
+    assert "<script>alert" not in page
+    assert 'rel="alternate" type="text/turtle"' in page
+
+
+def test_a_long_list_of_files_is_left_out_of_the_page(publish, monkeypatch):
+    publish("open")
+    assert "distribution" in json.loads(queries.embedded("open", base=SITE))
+    monkeypatch.setattr(queries.feeds, "EMBEDDED", 100)
+    told = json.loads(queries.embedded("open", base=SITE))
+    assert "distribution" not in told
+    assert told["url"] == f"{SITE}/datasets/open/"
+
+
 def test_columns_of_restricted_data_are_not_told(client, publish):
     made = publish("closed")
     Dataset.objects.filter(pk=made.pk).update(access_right="restricted")
     actions.refresh(Dataset.objects.get(pk=made.pk), now=NOW)
-    actions.read_layouts("closed", 1)
+    actions.read_layouts("closed", 1, now=NOW)
     told = client.get("/datasets/closed/croissant.json").json()
     assert "recordSet" not in told
     assert told["distribution"][0]["contentUrl"] == f"{SITE}/datasets/closed/"

@@ -222,6 +222,10 @@ def document(record):
     return rdf.placed(whole, HOME)
 
 
+def to_tools(record):
+    return json.loads(rdf.placed(json.dumps(croissant.croissant(record)), HOME))
+
+
 def judged(ntriples, *, profile="dcat-ap"):
     """Return what the oracle finds, as (severity, path, component, focus) counted."""
     data = rdflib.Graph().parse(data=ntriples, format="nt")
@@ -269,8 +273,7 @@ quiet = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
 @quiet
 def test_500_varied_records_are_croissant(varied):
     for one in varied:
-        given_to_tools = json.loads(json.dumps(croissant.placed(croissant.croissant(one), HOME)))
-        found = mlcroissant.Dataset(given_to_tools)
+        found = mlcroissant.Dataset(to_tools(one))
         assert found.metadata.ctx.issues.errors == set()
         told = {warning.partition("Property ")[2] for warning in found.metadata.ctx.issues.warnings}
         assert all("citeAs" in warning for warning in told)
@@ -415,8 +418,8 @@ def test_tools_load_the_rows_of_a_file_by_what_is_told(tmp_path):
         columns=(Column("oraș", "text"), Column("locuitori", "integer")),
     )
     newest = dataclasses.replace(WHOLE.newest, files=(laid_out,))
-    told = croissant.croissant(dataclasses.replace(WHOLE, versions=(newest,)))
-    found = mlcroissant.Dataset(croissant.placed(told, HOME), mapping={"file/a.csv": str(path)})
+    told = to_tools(dataclasses.replace(WHOLE, versions=(newest,)))
+    found = mlcroissant.Dataset(told, mapping={"file/a.csv": str(path)})
     rows = [list(row.values()) for row in found.records("records-1")]
     assert rows == [["Iași".encode(), 271692], [b"Cluj-Napoca", 286598]]
 

@@ -72,6 +72,7 @@ def _dataset_page(
         "citation": queries.citation(found, newest) if newest else None,
         "answers": shown_answers(found, here),
         "may_describe": isinstance(request.user, Person) and access.may_add_to(request.user, found),
+        "embedded": queries.embedded(found.slug, base=settings.UZINA.site.url),
         "parts": {
             name: [f"catalogue/_{name}.html", "catalogue/_nothing.html"]
             for name in ("answers", "terms", "citation", "jsonld")

@@ -1,6 +1,5 @@
 """What other portals and programs read: the catalogue in DCAT-AP, Croissant, a map of the site."""
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -12,8 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from uzina.catalogue import queries
-from uzina.catalogue.models import Dataset, Fragment
-from uzina.catalogue.rules import croissant as rules
+from uzina.catalogue.models import Fragment
 from uzina.catalogue.rules import feeds
 from uzina.catalogue.rules.rdf import SYNTAXES, placed, written
 from uzina.core.errors import Invalid
@@ -124,25 +122,18 @@ def negotiated(request: HttpRequest, slug: str) -> HttpResponseBase | None:
 @require_safe
 def croissant(request: HttpRequest, slug: str) -> HttpResponseBase:
     """One dataset in Croissant; 410 once it is withdrawn."""
-    kept = queries.fragment(slug)
-    if kept is None:
+    told_to_tools = queries.croissant(slug, base=base())
+    if told_to_tools is None:
         raise Http404
-    if kept.gone_at is not None:
+    if not told_to_tools:
         return plain(gettext("This dataset was withdrawn."), status=410)
-    body = croissant_json(kept.dataset)
     return unchanged_or(
         request,
-        digest=queries.state_of(body),
+        digest=queries.state_of(told_to_tools),
         changed_at=None,
         media_type='application/ld+json; profile="http://mlcommons.org/croissant/1.1"',
-        body=body.encode,
+        body=told_to_tools.encode,
     )
-
-
-def croissant_json(dataset: Dataset) -> str:
-    """Return a dataset in Croissant, as one line of JSON."""
-    document = rules.placed(rules.croissant(queries.record_of(dataset)), base())
-    return json.dumps(document, ensure_ascii=False)
 
 
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
