@@ -236,7 +236,7 @@ class Factory:
         for name, values in sections.items():
             lines.append(f"\n[{name}]")
             for key, value in values.items():
-                text = value if isinstance(value, int) else json.dumps(str(value))
+                text = json.dumps(value if isinstance(value, int) else str(value))
                 lines.append(f"{key} = {text}")
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.toml").write_text("\n".join(lines) + "\n")
