@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from uzina_recipes.catalogue import Value
 
 STAGES = ("read", "count", "clean", "settle", "tokenise")
+JOINING = {"count", "settle"}
+"""Stages that one task does for all."""
 ENDS = 2**16
 WORTH = 2**23
 EVALUATION_FILE, EVALUATION_FOLDER = "heldout.jsonl", "evaluation"
@@ -57,6 +59,8 @@ class Share:
         """What the process was started for. Raises Failed for a task that cannot be."""
         if not 0 <= run.task < run.tasks:
             raise Failed(f"There is no task {run.task} of {run.tasks}: they begin at 0.")
+        if run.stage in JOINING:
+            return cls(run.stage)
         return cls(run.stage, run.task, run.tasks)
 
     def owns(self, number: int) -> bool:
