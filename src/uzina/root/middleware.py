@@ -4,6 +4,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,7 +28,18 @@ def content_security_policy() -> str:
     """Return the policy of our pages. The form that opens a notebook leads to its own origin."""
     session = settings.UZINA.session
     forms = f"'self' {session.url}" if session.port else "'self'"
-    return CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action {forms}")
+    policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action {forms}")
+    return policy.replace("connect-src 'self'", f"connect-src {_asked_by_scripts()}")
+
+
+def _asked_by_scripts() -> str:
+    """Return where scripts of ours may send to: the portal, and the S3 that parts of files go to."""
+    store = settings.UZINA.store
+    if store.kind != "s3":
+        return "'self'"
+    place = urlsplit(store.public_endpoint or store.endpoint)
+    host = place.netloc if store.is_path_style else f"{store.bucket}.{place.netloc}"
+    return f"'self' {place.scheme}://{host}"
 
 
 API_PROBLEMS = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from uzina.catalogue import access, rules
 from uzina.catalogue.actions import spaces as rooms
+from uzina.catalogue.actions.naming import keep_bytes
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models import Upload
 from uzina.catalogue.ports import Incoming, Part, StoreDown, WrongBytes, incomplete, wrong_file
@@ -66,9 +67,20 @@ def _check_may(by: Person) -> None:
         )
 
 
+def _check_named(sha256: str, *, size: int) -> None:
+    """Keep the bytes until the transaction ends, and see that nobody removed them just before."""
+    keep_bytes()
+    if store().size(sha256) != size:
+        msg = f"{sha256} was removed while it was sent again"
+        raise StoreDown(msg)
+
+
 @action
 def _note_upload(sha256: str, *, size: int, found: str, by: Person, now: datetime) -> Upload:
+    _check_named(sha256, size=size)
     row: Upload | None = Upload.objects.kept().filter(sha256=sha256, person=by).first()
+    if row is not None:
+        Upload.objects.filter(pk=row.pk).update(at=now)
     if row is None:
         row = Upload.objects.create(
             person=by,
@@ -384,7 +396,8 @@ def _keep(row: Upload, *, by: Person, now: datetime) -> Upload:
     row = Upload.objects.select_for_update(of=("self",)).select_related("person").get(pk=row.pk)
     if row.state is rules.UploadState.KEPT:
         return row
-    row.state = own.UPLOAD.after("keep", row.state)
+    row.state, row.at = own.UPLOAD.after("keep", row.state), now
+    _check_named(row.sha256, size=row.bytes)
     if row.purpose == "space":
         file = space_rules.file(row.name, size=row.bytes, sha256=row.sha256)
         rooms.settle(row.code, files=[file], by=by, now=now)

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from uzina.catalogue import rules
 from uzina.catalogue.adapters import store
-from uzina.catalogue.models import Dataset, Version
+from uzina.catalogue.models import Dataset, Purge, Version
 from uzina.catalogue.queries.terms import check_use
 from uzina.core.errors import Refused
 from uzina.core.text import _
@@ -53,8 +53,21 @@ def usable_version(
             _("{reference} was withdrawn by its holder and cannot be used in new jobs."),
             reference=found.reference,
         )
+    check_not_purged(found)
     check_use(found, person=person, project=project, now=now)
     return found
+
+
+def check_not_purged(version: Version) -> None:
+    """Raise Refused version.use.purged when the bytes of the version were given up."""
+    purge = Purge.objects.filter(version=version).first()
+    if purge is not None:
+        raise Refused(
+            "version.use.purged",
+            _("The files of {reference} were deleted on {day}. What it held and its lineage stay."),
+            reference=version.reference,
+            day=f"{purge.at:%Y-%m-%d}",
+        )
 
 
 def _unknown(slug: str, number: int) -> Refused:
@@ -126,13 +139,14 @@ def contents(
             reference=version.reference,
             path=path[:200],
         )
+    check_not_purged(version)
     return store().open(file.sha256, first=first, after=after)
 
 
 def text(version: Version, path: str, *, most: int) -> str:
     """Return at most `most` bytes of a file as text; "" when the version has no such file."""
     file = version.file(path)
-    if file is None:
+    if file is None or Purge.objects.filter(version=version).exists():
         return ""
     pieces = store().open(file.sha256, first=0, after=min(file.bytes, most))
     return b"".join(pieces).decode("utf-8", errors="replace")
@@ -145,13 +159,14 @@ def check_versions() -> list[str]:
     """
     problems = []
     kept = store()
-    for row in Version.objects.select_related("dataset").order_by("pk").iterator(chunk_size=200):
+    rows = Version.objects.select_related("dataset", "purge").order_by("pk")
+    for row in rows.iterator(chunk_size=200):
         files = row.files
         if rules.digest(files) != row.digest:
             problems.append(f"{row.reference}: the manifest does not fit the digest.")
         problems += [
             f"{row.reference}: {one.path} is missing or has another size."
             for one in files
-            if kept.size(one.sha256) != one.bytes
+            if not hasattr(row, "purge") and kept.size(one.sha256) != one.bytes
         ]
     return problems

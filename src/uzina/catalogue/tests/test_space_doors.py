@@ -206,6 +206,18 @@ def test_the_api_tells_figures_folders_and_files(client, ana, space):
     assert {row["path"] for row in items} == {"a/one.txt", "a/b/two.html"}
 
 
+def test_the_files_of_a_space_come_in_pages_to_the_last(client, ana, space):
+    client.force_login(ana)
+    found, cursor = [], ""
+    while cursor is not None:
+        page = client.get(api_of(space, f"/items?limit=2&cursor={cursor}")).json()
+        found += [one["path"] for one in page["items"]]
+        cursor = page["next"]
+    assert sorted(found) == ["a/b/two.html", "a/one.txt", "c.txt"]
+    assert client.get(api_of(space, "/items?limit=1001")).status_code == 422
+    assert client.get(api_of(space, "/items?cursor=x")).status_code == 422
+
+
 def test_the_api_moves_trashes_and_restores(client, ana, space):
     client.force_login(ana)
     assert post(client, api_of(space, "/trash"), {"paths": ["a"]}).json() == {"files": 2}

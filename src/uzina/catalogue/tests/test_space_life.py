@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from uzina.catalogue import actions as catalogue
+from uzina.catalogue import queries as catalogue_queries
 from uzina.catalogue import tasks
 from uzina.catalogue.actions import filing, keeping, spaces
 from uzina.catalogue.adapters import store
@@ -304,6 +305,10 @@ def test_bytes_of_a_version_stay_until_the_version_gives_them_up(filled, version
     assert store().size(sha256) is None
     version.refresh_from_db()
     assert (version.purge, version.file_count) == (made, 2)
+    assert catalogue_queries.check_versions() == []
+    with pytest.raises(Refused) as refused:
+        catalogue_queries.contents(version, "ro/a.txt")
+    assert refused.value.code == "version.use.purged"
     with pytest.raises(Refused) as refused:
         keeping.purge_version(version, basis="erasure", reason="Again.", by=ana, now=NOW)
     assert refused.value.code == "version.purge.done"

@@ -55,6 +55,7 @@
       }
       if (reply && reply.status < 400) return reply.responseText ? parsed(reply) : {};
       if (reply && reply.status !== 429 && reply.status < 500) throw refusal(reply);
+      if (options.sent) options.sent(0);
       if (options.row) show(options.row, words.again);
       await connection(wait);
     }
