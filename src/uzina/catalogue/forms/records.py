@@ -100,12 +100,12 @@ class RecordForm(Form):
             if one.section == key
         )
         self.unfinished = {"contact_email", *(f"answers_{one.key}" for one in self.asked)}
-        self.row_counts = {
+        self.row_counts: dict[str, int] = {
             name: self._row_count(name, data, added)
             for name in ("translations", "creators")
             if key in SECTIONS and name in SECTIONS[key][1]
         }
-        self.base_fields = self._made()
+        self.base_fields = self._made()  # type: ignore[misc]
         super().__init__(data, initial=self._initial())
 
     def _row_count(self, name: str, data: Any, added: str) -> int:
@@ -176,7 +176,7 @@ class RecordForm(Form):
         needed = [one for one in self.unfinished & set(self.fields) if self.fields[one].required]
         for name in needed:
             self.fields[name].required = False
-        super()._clean_fields()
+        super()._clean_fields()  # type: ignore[misc]
         for name in needed:
             self.fields[name].required = True
 
@@ -247,7 +247,7 @@ class RecordForm(Form):
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the fields as the page shows them: single ones, and rows under a legend."""
-        shown = [
+        shown: list[dict[str, Any]] = [
             {"bound": self[name]}
             for name in self.fields
             if not any(name.startswith(f"{rows}_") for rows in self.row_counts)
@@ -291,7 +291,7 @@ class RegisterForm(Form):
     """A new dataset: who holds it, its name, and the little it has to say at once."""
 
     def __init__(self, *, owners: Sequence[tuple[str, str]], data: Any = None) -> None:
-        self.base_fields = {
+        self.base_fields = {  # type: ignore[misc]
             "owner": forms.ChoiceField(
                 label=gettext("Whose data are they?"),
                 help_text=gettext(

@@ -372,7 +372,7 @@ def _tidy(value: Any) -> Any:
 
 def _once(values: list[Any]) -> list[Any]:
     """Return the values, texts that differ only in case or diacritics once."""
-    seen = {}
+    seen: dict[str, Any] = {}
     for one in values:
         seen.setdefault(folded(one) if isinstance(one, str) else repr(one), one)
     return list(seen.values())
