@@ -54,7 +54,7 @@ def test_real_pages_are_told_as_fasttext_tells_them(rows):
 
 
 @given(st.text(min_size=1, max_size=60).filter(lambda text: text.isprintable() and text.strip()))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_text_is_told_as_fasttext_tells_it(text):
     label, expected = ask(text)
     found = language.identify([text])

@@ -34,7 +34,7 @@ def test_a_text_is_composed_clean_and_evenly_spaced(raw, language, expected):
 
 
 @given(st.text(max_size=80), st.sampled_from(["", "ro", "tr"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_normalising_twice_changes_nothing_more(text, language):
     once = normalise(text, language)
     assert normalise(once, language) == once

@@ -58,7 +58,7 @@ def test_real_texts_get_the_ids_of_the_reference(rows, trained, encoder):
 
 
 @given(st.text(max_size=80).filter(lambda text: text.isprintable() or "\n" in text))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_text_gets_the_ids_of_the_reference(trained, encoder, text):
     try:
         text.encode()
