@@ -1,10 +1,10 @@
 """Parses and re-shows what people type. Saves nothing."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.utils.timezone import now
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from uzina.catalogue import queries as catalogue
@@ -23,14 +23,20 @@ class RunForm(Form):
     """A recipe's settings, made from its schema, with its data and the machine it needs."""
 
     def __init__(
-        self, *args: Any, recipe: Recipe, projects: list[Project], person: Person, **kwargs: Any
+        self,
+        *args: Any,
+        recipe: Recipe,
+        projects: list[Project],
+        person: Person,
+        now: datetime,
+        **kwargs: Any,
     ) -> None:
         self.recipe = recipe
         self.projects = projects
-        self._own_fields(person)
+        self._own_fields(person, now)
         super().__init__(*args, **kwargs)
 
-    def _own_fields(self, person: Person) -> None:
+    def _own_fields(self, person: Person, now: datetime) -> None:
         """Lay the fields out for this recipe; each form has its own."""
         language = get_language() or "en"
         made: dict[str, forms.Field] = {
@@ -41,7 +47,7 @@ class RunForm(Form):
         }
         names = [name for name in self.recipe.schema["inputs"] if name != "model"]
         for name in names:
-            made[f"input_{name}"] = self._data_field(name, person)
+            made[f"input_{name}"] = self._data_field(name, person, now)
         if "model" in self.recipe.schema["inputs"]:
             made["model"] = forms.ChoiceField(
                 label=gettext_lazy("Model version"), choices=_models(person)
@@ -87,8 +93,8 @@ class RunForm(Form):
         )
         self.base_fields = made  # type: ignore[misc]  # Django copies it for each form
 
-    def _data_field(self, name: str, person: Person) -> forms.Field:
-        choices = _data(person, name)
+    def _data_field(self, name: str, person: Person, now: datetime) -> forms.Field:
+        choices = _data(person, name, now)
         if name in SEVERAL:
             return forms.MultipleChoiceField(
                 label=gettext_lazy("Texts to prepare"),
@@ -137,11 +143,11 @@ def _reference(text: str) -> tuple[str, int]:
     return slug, int(number)
 
 
-def _data(person: Person, name: str) -> list[tuple[str, str]]:
+def _data(person: Person, name: str, now: datetime) -> list[tuple[str, str]]:
     """Return the data versions the person may read that fit an input of that name, newest first."""
     return [
         (one.reference, f"{one.dataset.title} ({one.reference})")
-        for one in catalogue.data_for(person, most=MOST_CHOICES, now=now())
+        for one in catalogue.data_for(person, most=MOST_CHOICES, now=now)
         if _fits(one, name)
     ]
 

@@ -1,5 +1,6 @@
 """Pages of runs, models and their documents."""
 
+import hashlib
 import secrets
 from typing import Any
 
@@ -8,11 +9,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response
 from django.utils.timezone import now
 from django.utils.translation import get_language, gettext
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from uzina.catalogue import queries as catalogue
+from uzina.catalogue.rules.rdf import SYNTAXES, placed, written
 from uzina.compute import queries as compute
 from uzina.core import charts
 from uzina.core.attachments import attachment
@@ -25,7 +33,17 @@ from uzina.people.types import SignedIn
 from uzina.training import access, actions, forms, queries
 from uzina.training.models import Evaluation, ModelVersion, Run
 from uzina.training.queries import plans, records
-from uzina.training.rules import ai_act, card, figures, form, lineage, prepared, record, runs
+from uzina.training.rules import (
+    ai_act,
+    card,
+    figures,
+    form,
+    lineage,
+    mldcat,
+    prepared,
+    record,
+    runs,
+)
 
 ROWS = 20
 
@@ -67,7 +85,11 @@ def run_new(request: SignedIn) -> HttpResponse:
         context = {"recipes": rows, "has_project": bool(projects)}
         return render(request, "training/run_choose.html", context)
     form = forms.RunForm(
-        request.POST or None, recipe=chosen, projects=projects, person=request.user
+        request.POST or None,
+        recipe=chosen,
+        projects=projects,
+        person=request.user,
+        now=now(),
     )
     if request.method == "POST" and "change" not in request.POST and form.is_valid():
         response = _price_or_start(request, form)
@@ -418,6 +440,22 @@ def lineage_file(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         json_dumps_params={"ensure_ascii": False, "indent": 2},
     )
     response["Content-Disposition"] = f'attachment; filename="{slug}-{number}-record.json"'
+    return response
+
+
+@require_safe
+def mldcat_file(
+    request: HttpRequest, slug: str, number: int | str, ending: str
+) -> HttpResponseBase:
+    """Send a version as catalogues of models read it."""
+    told = mldcat.model_ntriples(records.record(_version(request, slug, int(number))))
+    body = written(placed(told, settings.UZINA.site.url), ending)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    response = get_conditional_response(request, etag=tag)
+    if response is None:
+        response = HttpResponse(body, content_type=f"{SYNTAXES[ending][1]}; charset=utf-8")
+        response["ETag"] = tag
+    response["Cache-Control"] = "no-cache"
     return response
 
 
