@@ -127,9 +127,11 @@ class FolderStore(FolderParts):
 
     def part_link(self, incoming: Incoming, number: int, *, now: datetime) -> Link | None:
         del incoming, number, now
+        return None
 
     def link(self, sha256: str, *, name: str, media_type: str, now: datetime) -> Link | None:
         del sha256, name, media_type, now
+        return None
 
     def keep(self, incoming: Incoming, sha256: str) -> None:
         if not self.keep_at(incoming, self._path(sha256)) and self.size(sha256) != incoming.size:

@@ -138,6 +138,8 @@ class FolderParts:
             return self._read_through(incoming, data, progress or (lambda _count: None))
 
     def is_quick(self, incoming: Incoming) -> bool:
+        with self._data(incoming, os.O_RDONLY) as data:
+            self._catch_up(incoming, data)
         known = _running.get(self._key(incoming))
         return incoming.size <= AT_ONCE or (known is not None and known.at == incoming.size)
 

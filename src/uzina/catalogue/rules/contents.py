@@ -11,7 +11,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import BufferedReader
 from typing import Any, BinaryIO
 
@@ -126,7 +126,7 @@ ARCHIVES = (
     ".jar",
     ".7z",
 )
-UNPACKED = {
+UNPACKED: Mapping[str, Callable[[Any], Any]] = {
     "application/gzip": lambda file: gzip.GzipFile(fileobj=file),
     "application/x-bzip2": bz2.BZ2File,
     "application/x-xz": lzma.LZMAFile,
