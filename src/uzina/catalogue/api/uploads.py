@@ -21,7 +21,7 @@ from uzina.people.types import SignedIn
 router = Router()
 
 
-PIECE = 1 << 20
+PIECE = 1 << 18
 MOST_READ_AWAY = 64 << 20
 """Bytes of a refused part that are still read, so that its sender sees why before it gives up."""
 
