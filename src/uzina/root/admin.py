@@ -172,9 +172,9 @@ def run_person(options: argparse.Namespace) -> int:
 
 
 def run_check(_options: argparse.Namespace) -> int:
-    """Prove the books, the log, the stored files and the sums of the spaces."""
+    """Prove the books, the log, the stored files, the sums of the spaces and what is harvested."""
     _set_up()
-    from uzina.catalogue.queries import check_versions
+    from uzina.catalogue.queries import check_fragments, check_versions
     from uzina.catalogue.queries.spaces import check_spaces
     from uzina.core.log import check_log
     from uzina.ledger.queries import check_books
@@ -190,7 +190,9 @@ def run_check(_options: argparse.Namespace) -> int:
     print(  # noqa: T201 - command
         f"Spaces: {spaces.spaces} spaces, {spaces.items} files, {len(spaces.problems)} problems."
     )
-    found = [*books.problems, *log.problems, *versions, *spaces.problems]
+    harvested = check_fragments()
+    print(f"Harvested records: {len(harvested)} problems.")  # noqa: T201 - command
+    found = [*books.problems, *log.problems, *versions, *spaces.problems, *harvested]
     for line in found:
         print(f"- {line}")  # noqa: T201 - command
     return 1 if found else 0

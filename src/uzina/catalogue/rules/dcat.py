@@ -274,9 +274,9 @@ def _distributions(graph: Graph, record: Record, licence: ox.NamedNode) -> Itera
         for one in newest.files:
             kinds.setdefault(one.media_type, []).append(one)
         found = [_format(graph, record, files) for _kind, files in sorted(kinds.items())]
-    for one in found:
-        graph.say(one, "dct:license", licence)
-        graph.say(one, "dct:issued", instant(newest.created_at))
+    for named in found:
+        graph.say(named, "dct:license", licence)
+        graph.say(named, "dct:issued", instant(newest.created_at))
     return found
 
 

@@ -120,7 +120,7 @@ class Graph:
 
 def as_ntriples(triples: Iterable[ox.Triple]) -> str:
     """Return triples as N-Triples, each once, in a fixed order."""
-    lines = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES).decode().split("\n")
+    lines = (ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES) or b"").decode().split("\n")
     return "".join(f"{line}\n" for line in sorted({line for line in lines if line}))
 
 
@@ -138,9 +138,8 @@ def written(ntriples: str, ending: str) -> bytes:
     lines = sorted({line for line in ntriples.split("\n") if line})
     syntax, _media_type = SYNTAXES[ending]
     used = {prefix: iri for prefix, iri in PREFIXES.items() if iri in ntriples}
-    return ox.serialize(
-        ox.parse("\n".join(lines), format=ox.RdfFormat.N_TRIPLES), format=syntax, prefixes=used
-    )
+    triples = ox.parse("\n".join(lines), format=ox.RdfFormat.N_TRIPLES)
+    return ox.serialize(triples, format=syntax, prefixes=used) or b""
 
 
 def read(body: bytes, ending: str) -> list[ox.Triple]:

@@ -199,6 +199,18 @@ def test_the_page_of_a_dataset_is_what_who_asks_prefers(client, publish, accept,
     assert "Accept" in answer["Vary"]
 
 
+def test_the_whole_catalogue_is_checked_against_the_shapes(publish):
+    made = publish("open")
+    assert queries.check_fragments() == []
+    assert {one.field for one in queries.shape_advice(made)} >= {"places"}
+    kept = Fragment.objects.get()
+    lines = kept.ntriples.splitlines(keepends=True)
+    kept.ntriples = "".join(one for one in lines if "dcat#accessURL>" not in one)
+    kept.save()
+    assert "open: " in queries.check_fragments()[0]
+    assert "accessURL" in queries.check_fragments()[0]
+
+
 def test_nothing_moves_in_the_feed_when_nothing_changed(publish):
     made = publish("open")
     before = Fragment.objects.get()

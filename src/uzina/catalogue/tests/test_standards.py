@@ -16,7 +16,7 @@ import rdflib
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from uzina.catalogue.rules import croissant, dcat, feeds, odrl, rdf, shapes, stewardship
+from uzina.catalogue.rules import croissant, dcat, feeds, odrl, rdf, reports, shapes, stewardship
 from uzina.catalogue.rules.records import (
     Agent,
     Column,
@@ -366,6 +366,29 @@ def test_the_oracle_finds_what_is_left_out(lost, path):
     assert {(one.path, one.focus) for one in shapes.findings("".join(kept)) if one.is_mistake} == {
         (one[1], one[3]) for one in found
     }
+
+
+def test_a_steward_is_told_in_sentences_which_field_to_fill():
+    bare = dataclasses.replace(WHOLE, themes=(), contact_name="", places=(), begins_on=None)
+    found = reports.advice(
+        shapes.findings(dcat.dataset_ntriples(bare)), dataset=dcat.dataset_iri("x")
+    )
+    fields = {one.field for one in found}
+    assert {"themes", "contact_email", "places", "begins_on", "keywords"} <= fields
+    assert not any(one.is_mistake for one in found)
+
+
+def test_a_mistake_is_told_first_and_never_left_out():
+    whole = dcat.dataset_ntriples(dataclasses.replace(WHOLE, themes=()))
+    broken = "".join(
+        one
+        for one in whole.splitlines(keepends=True)
+        if "terms/description>" not in one and "checksumValue>" not in one
+    )
+    found = reports.advice(shapes.findings(broken), dataset=dcat.dataset_iri("x"))
+    assert [one.is_mistake for one in found][:3] == [True, True, False]
+    assert {one.field for one in found[:2]} == {"description", ""}
+    assert "checksumValue" in "".join(one.message for one in found[:2])
 
 
 def test_what_is_restricted_is_told_but_not_linked_to():
