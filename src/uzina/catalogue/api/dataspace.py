@@ -119,9 +119,11 @@ def door(part: str, kind: str = "") -> Callable[[Door], Door]:
 def _body(request: HttpRequest, kind: str) -> tuple[Any, tuple[int, list[str]] | None]:
     """Return the message, or why it cannot be taken."""
     length = request.headers.get("Content-Length", "")
-    if not length.isdecimal() or int(length[:12]) > dataspace.LONGEST_MESSAGE:
-        most = dataspace.LONGEST_MESSAGE
-        return None, (TOO_LONG, [f"Send a Content-Length of up to {most} bytes."])
+    most = dataspace.LONGEST_MESSAGE
+    if not (length.isascii() and length.isdecimal()):
+        return None, (BAD, ["Send a message, and its Content-Length."])
+    if len(length) > len(str(most)) or int(length) > most:
+        return None, (TOO_LONG, [f"Send up to {most} bytes."])
     try:
         body = messages.parse(request.read(dataspace.LONGEST_MESSAGE))
     except ValueError:

@@ -243,7 +243,7 @@ def test_a_stranger_is_told_nothing(secret, public):
     asked = stranger.send("/catalog/request", "CatalogRequestMessage")
     valid(asked, "CatalogError", 401)
     valid(stranger.get("/negotiations/x"), "ContractNegotiationError", 404)
-    valid(stranger.negotiate("https://x.example", offer={}), "ContractNegotiationError", 404)
+    valid(stranger.negotiate("https://x.example", offer={"@id": "x"}), "ContractNegotiationError", 404)
     valid(stranger.get("/transfers/x"), "TransferError", 404)
     assert not Negotiation.objects.exists()
 
