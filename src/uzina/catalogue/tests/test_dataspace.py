@@ -50,10 +50,10 @@ def reachable():
         yield
 
 
-def registered(operator, consumer, name="did:web:consumer.example", **changes):
+def registered(operator, consumer, participant_id="did:web:consumer.example", **changes):
     facts = {
         "name": "Institut Nord",
-        "participant_id": name,
+        "participant_id": participant_id,
         "kind": "research",
         "country": "DE",
         "callback_base": consumer.url,
@@ -243,7 +243,9 @@ def test_a_stranger_is_told_nothing(secret, public):
     asked = stranger.send("/catalog/request", "CatalogRequestMessage")
     valid(asked, "CatalogError", 401)
     valid(stranger.get("/negotiations/x"), "ContractNegotiationError", 404)
-    valid(stranger.negotiate("https://x.example", offer={"@id": "x"}), "ContractNegotiationError", 404)
+    valid(
+        stranger.negotiate("https://x.example", offer={"@id": "x"}), "ContractNegotiationError", 404
+    )
     valid(stranger.get("/transfers/x"), "TransferError", 404)
     assert not Negotiation.objects.exists()
 
