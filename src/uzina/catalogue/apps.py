@@ -22,6 +22,7 @@ class CatalogueConfig(AppConfig):
     def ready(self) -> None:
         """Have the store swept each hour, and access end by itself."""
         every("catalogue.sweep", seconds=3600)
+        every("catalogue.refresh_all", seconds=86_400)
         every("catalogue.plan_harvests", seconds=300)
         every("catalogue.watch_access", seconds=60)
         declare_access()

@@ -128,3 +128,8 @@ def send_transfer(*, transfer: str, what: str, now: datetime) -> None:
         place, message = found
         url = f"{row.callback}/transfers/{quote(row.consumer_pid, safe=':')}/{place}"
         callbacks().post(url, message, token=dataspace.callback_token(row.negotiation.participant))
+
+
+def refresh_all(*, now: datetime) -> None:
+    """Have harvesters learn of holders renamed and licences retitled."""
+    actions.refresh_all(now=now)

@@ -13,6 +13,7 @@ from uzina.catalogue.actions.datasets import (
 from uzina.catalogue.actions.evidence import begin_read, note_use
 from uzina.catalogue.actions.fragments import (
     refresh,
+    refresh_all,
 )
 from uzina.catalogue.actions.harvests import (
     add_source,
@@ -120,6 +121,7 @@ __all__ = [
     "put_part",
     "read_layouts",
     "refresh",
+    "refresh_all",
     "refuse_access",
     "register_dataset",
     "register_participant",

@@ -48,3 +48,26 @@ def _bury(kept: Fragment, *, now: datetime) -> None:
         setattr(kept, text, "")
     kept.changed_at = kept.gone_at = now
     kept.save()
+
+
+def refresh_all(*, now: datetime) -> None:
+    """Write down again what is harvested of all published data, one transaction each.
+
+    For what changes without the data: the name of a holder, a licence's title, a vocabulary, the
+    way records are written. Who harvests sees only what came out different.
+    """
+    rows = Dataset.objects.filter(
+        state=rules.DatasetState.PUBLISHED, kind=rules.DatasetKind.DATA
+    ).order_by("pk")
+    for pk in rows.values_list("pk", flat=True).iterator(chunk_size=1000):
+        _refresh_locked(pk, now=now)
+
+
+@action
+def _refresh_locked(pk: int, *, now: datetime) -> None:
+    found = (
+        Dataset.objects.select_for_update(of=("self",))
+        .select_related("holder", "licence")
+        .get(pk=pk)
+    )
+    refresh(found, now=now)

@@ -218,6 +218,17 @@ def test_nothing_moves_in_the_feed_when_nothing_changed(publish):
     assert Fragment.objects.get().changed_at == before.changed_at
 
 
+def test_a_holder_who_is_renamed_is_told_by_the_next_day(publish, project):
+    made = publish("open")
+    type(project.organisation).objects.filter(pk=made.holder_id).update(name="Nou SRL")
+    later = NOW + timedelta(days=1)
+    actions.refresh_all(now=later)
+    actions.refresh_all(now=later + SECOND)
+    kept = Fragment.objects.get()
+    assert '"Nou SRL"' in kept.ntriples
+    assert kept.changed_at == later
+
+
 def test_the_whole_catalogue_comes_in_one_stream(client, publish, monkeypatch):
     monkeypatch.setattr(queries.feeds, "BATCH", 2)
     for at in range(5):
