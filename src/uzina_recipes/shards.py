@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TOKEN, LONG_TOKEN = np.dtype("<u2"), np.dtype("<u4")
+TOKEN: np.dtype[Any] = np.dtype("<u2")
+LONG_TOKEN: np.dtype[Any] = np.dtype("<u4")
 SEPARATOR = "<|endoftext|>"
 
 
@@ -36,7 +37,7 @@ class Shards:
     facts: dict[str, Any]
 
 
-def token_type(vocabulary: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+def token_type(vocabulary: int) -> np.dtype[Any]:
     """What one token is written as."""
     return TOKEN if vocabulary <= 2 ** (8 * TOKEN.itemsize) else LONG_TOKEN
 

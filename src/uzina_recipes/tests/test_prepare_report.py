@@ -109,9 +109,14 @@ def test_nobodys_address_is_shown_and_each_is_counted(run, report, documents):
     late = ("exact_duplicate", "near_duplicate", "in_evaluation", "near_held_out")
     scrubbed = sum(count(rules[name]["by_language"]) for name in late)
     scrubbed += sum(split["documents"] for split in report["out"].values())
-    assert report["personal_data"]["replaced"]["email"] == scrubbed
+    replaced = report["personal_data"]["replaced"]["email"]
     by_language = report["personal_data"]["by_language"].values()
-    assert sum(kinds.get("email", 0) for kinds in by_language) == scrubbed
+    assert sum(kinds.get("email", 0) for kinds in by_language) == replaced
+    # One is planted in each; some texts hold others of their own.
+    held = (run / "export" / "data" / "heldout.jsonl").read_text("utf-8").splitlines()
+    kept = [*(row["text"] for row in trained(run)), *(json.loads(line)["text"] for line in held)]
+    came_out = sum(text.count("<email>") for text in kept)
+    assert len(kept) <= came_out <= replaced - (scrubbed - len(kept))
     shown = [one["excerpt"] for rule in rules.values() for one in rule["samples"]]
     assert any("<email>" in excerpt for excerpt in shown)
 

@@ -111,10 +111,12 @@ def _languages(
     )
     return tuple(
         Language(
-            code[:LONGEST],
-            *(_whole(_table(table, code).get("documents")) for table in tables),
-            _whole(_table(tables[1], code).get("bytes")),
-            _whole(_table(tables[1], code).get("tokens")),
+            code=code[:LONGEST],
+            read=_whole(_table(tables[0], code).get("documents")),
+            trained=_whole(_table(tables[1], code).get("documents")),
+            held_out=_whole(_table(tables[2], code).get("documents")),
+            bytes=_whole(_table(tables[1], code).get("bytes")),
+            tokens=_whole(_table(tables[1], code).get("tokens")),
         )
         for code in codes[:MOST_ROWS]
     )

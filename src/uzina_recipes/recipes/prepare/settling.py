@@ -86,7 +86,7 @@ class Settlement:
         tables = [parts.load(work.step("clean").path(key, ".index"), parts.INDEX) for key in keys]
         self.sizes = [len(table) for table in tables]
         self.index = np.concatenate(tables) if tables else np.zeros(0, parts.INDEX)
-        self.of_part = np.repeat(np.arange(len(keys)), self.sizes)
+        self.of_part: NDArray[np.intp] = np.repeat(np.arange(len(keys)), self.sizes)
         self.decisions: NDArray[np.uint8] = np.full(len(self.index), TRAIN, np.uint8)
         if not len(self.index):
             raise Failed(

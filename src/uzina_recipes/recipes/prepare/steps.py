@@ -118,7 +118,7 @@ def read(
     """Parse a batch of records, normalise them and note their lines."""
     step = work.step("read")
     tally = Tally(work.judge.scrubbed)
-    hashes = [np.zeros(0, np.uint64)]
+    hashes: list[NDArray[np.uint64]] = [np.zeros(0, np.uint64)]
     with step.path(key, ".jsonl").open("wb") as out:
         for record in records:
             found = (
@@ -139,7 +139,7 @@ def read(
     parts.save(step.path(key, ".lines"), np.concatenate(hashes))
     once = np.concatenate([np.unique(each) for each in hashes])
     values, counts = np.unique(once, return_counts=True)
-    table = np.zeros(len(values), LINES)
+    table: NDArray[Any] = np.zeros(len(values), LINES)
     table["hash"], table["documents"] = values, counts
     parts.save(step.path(key, ".counts"), table)
     facts = {"documents": len(records), **tally.facts()}
@@ -167,8 +167,8 @@ def clean(work: Work, key: str) -> dict[str, Any]:
     # Told when navigation is out of the way, which on many pages is in another language.
     judge.tell_languages(rows)
     chosen = []
-    for row, verdict, taken in zip(rows, *judge.verdicts(rows), strict=True):
-        for rule, count in taken.items():
+    for row, verdict, counts in zip(rows, *judge.verdicts(rows), strict=True):
+        for rule, count in counts.items():
             tally.add(rule, row["language"], 0, documents=count)
         if verdict is None:
             chosen.append(row)
@@ -176,7 +176,7 @@ def clean(work: Work, key: str) -> dict[str, Any]:
         measured = {"measured": verdict.measured, "threshold": verdict.threshold}
         tally.exclude(verdict.rule, row["id"], row["language"], row["text"], **measured)
     personal = judge.scrub(chosen)
-    index = np.zeros(len(chosen), INDEX)
+    index: NDArray[Any] = np.zeros(len(chosen), INDEX)
     with step.path(key, ".jsonl").open("wb") as out:
         for place, row in zip(index, chosen, strict=True):
             digest = duplicates.text_digest(row["text"])
@@ -201,7 +201,7 @@ def border(work: Work, key: str) -> dict[str, Any]:
     """
     step = work.step("border")
     decisions = work.decisions(key)
-    found = np.zeros((len(decisions), 2), np.float32)
+    found: NDArray[np.float32] = np.zeros((len(decisions), 2), np.float32)
     places = np.flatnonzero(decisions == TRAIN)
     rows = [row["text"] for row in rows_of(work.step("clean").path(key, ".jsonl"))]
     batch = Batch.of([rows[at] for at in places])
