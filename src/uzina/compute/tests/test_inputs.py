@@ -66,7 +66,7 @@ def test_a_dataset_withdrawn_before_the_start_fails_the_job_and_gives_its_hours_
 
     job = work_until_settled(job.code)
 
-    assert (job.state, job.reason) == (JobState.FAILED, "Inputs")
+    assert (job.state, job.reason) == (JobState.FAILED, "AccessOver")
     assert "withdrawn" in job.detail
     assert balance(allocation).free == 10 * HOUR
 
