@@ -328,7 +328,9 @@ class Pool:
             return call_here(function, *arguments)
         if self.processes is None:
             # Spawned, not forked: a fork copies locks that our own threads hold.
-            self.processes = ProcessPoolExecutor(self.workers, get_context("spawn"), settle_in)
+            self.processes = ProcessPoolExecutor(
+                self.workers, get_context("spawn"), settle_in, (os.getpid(),)
+            )
         return self.processes.submit(function, *arguments)
 
     def __enter__(self) -> Self:
@@ -359,7 +361,7 @@ def call_here(function: Callable[..., dict[str, Any]], *arguments: Any) -> Futur
     return future
 
 
-def settle_in() -> None:
+def settle_in(parent: int) -> None:
     """Prepare a worker: the signals of the job are the parent's, and it ends with its parent."""
     import signal
     import threading
@@ -367,7 +369,6 @@ def settle_in() -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
