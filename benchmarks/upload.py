@@ -140,7 +140,8 @@ class Served:
     def push(self, path: Path) -> tuple[str, float, int]:
         """Push a file to a new dataset; return its name, the client's CPU seconds and memory."""
         slug = f"bench-{uuid.uuid4().hex[:8]}"
-        more = ["--title", "Bench", "--licence", "cc0-1.0", "--project", self.known["project"]]
+        more = ["--title", "Bench", "--description", "Bench.", "--language", "en"]
+        more += ["--licence", "cc0-1.0", "--project", self.known["project"]]
         return slug, *self.data("push", slug, str(path), *more, "--note", "Bench.")
 
     def used(self) -> tuple[float, int]:

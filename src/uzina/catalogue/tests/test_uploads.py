@@ -114,6 +114,7 @@ def test_a_crash_after_the_bytes_were_kept_and_before_it_was_noted_loses_nothing
 
 def test_a_large_file_is_checked_by_the_worker(begin, ana, monkeypatch):
     monkeypatch.setattr(folder_parts, "AT_ONCE", 0)
+    monkeypatch.setattr(folder_parts, "CATCH_UP", 0)
     row = begin()
     send(row)
     folder_parts._running.clear()
@@ -133,6 +134,7 @@ def test_a_large_file_is_checked_by_the_worker(begin, ana, monkeypatch):
 
 def test_parts_damaged_on_the_disk_are_asked_for_again(begin, ana, monkeypatch):
     monkeypatch.setattr(folder_parts, "AT_ONCE", 0)
+    monkeypatch.setattr(folder_parts, "CATCH_UP", 0)
     row = begin()
     send(row)
     folder_parts._running.clear()
