@@ -513,7 +513,7 @@ def test_eligibility_is_asked_again_at_the_award(eligible, assessor):
 def test_accepting_opens_a_project_and_grants_its_hours(award, ana, org):
     accepted = actions.accept(award, by=ana, now=NOW + MINUTE)
 
-    allocation = Allocation.objects.get()
+    allocation = Allocation.objects.get(resource__slug="gpu-hours")
     assert accepted.state == "accepted"
     assert (accepted.starts_at, accepted.ends_at.isoformat()) == (
         NOW + MINUTE,
@@ -538,7 +538,7 @@ def test_the_hours_come_to_their_end_as_the_call_says(award, ana, policy):
 
     actions.accept(award, by=ana, now=NOW)
 
-    assert Allocation.objects.get().policy == (policy or "finish")
+    assert Allocation.objects.get(resource__slug="gpu-hours").policy == (policy or "finish")
 
 
 def test_accepting_twice_gives_one_project_and_one_allocation(award, ana):

@@ -54,7 +54,7 @@ def fresh(row):
 
 
 def balance(award):
-    return ledger.balance(Allocation.objects.get(project=award.project))
+    return ledger.balance(Allocation.objects.get(project=award.project, resource__slug="gpu-hours"))
 
 
 def ask(award, kind, by, *, now=LATER, reason=WHY, **facts):
@@ -97,7 +97,9 @@ def test_an_extension_moves_the_hours_the_project_the_report_and_the_end_of_the_
     award, ends_at = fresh(award), clock.after_months(NOW, 5)
     assert approved.state == "approved"
     assert award.ends_at == award.project.ends_at == ends_at
-    assert Allocation.objects.get(project=award.project).ends_at == ends_at
+    assert (
+        Allocation.objects.get(project=award.project, resource__slug="gpu-hours").ends_at == ends_at
+    )
     assert Obligation.objects.get(award=award).due_at == clock.after_months(ends_at, 3)
     assert award.report_due_at == Obligation.objects.get(award=award).due_at
     assert award.data_deleted_at == ends_at + timedelta(days=30)
@@ -180,13 +182,17 @@ def test_a_reduction_gives_free_hours_back_and_no_others(call, award, ana, opera
 def test_a_pause_freezes_the_hours_and_going_on_thaws_them(award, ana, operator):
     amend(award, K.SUSPENSION, operator)
     assert fresh(award).suspended_at == LATER
-    assert Allocation.objects.get(project=award.project).state == "frozen"
+    assert (
+        Allocation.objects.get(project=award.project, resource__slug="gpu-hours").state == "frozen"
+    )
     assert refusal(amend, fresh(award), K.SUSPENSION, operator) == (
         "amendment.ask.suspended_already"
     )
     approve(ask(fresh(award), K.RESUMPTION, ana), operator)
     assert fresh(award).suspended_at is None
-    assert Allocation.objects.get(project=award.project).state == "active"
+    assert (
+        Allocation.objects.get(project=award.project, resource__slug="gpu-hours").state == "active"
+    )
     assert refusal(amend, fresh(award), K.RESUMPTION, operator) == "amendment.ask.not_suspended"
 
 
@@ -194,7 +200,7 @@ def test_a_pause_freezes_the_hours_and_going_on_thaws_them(award, ana, operator)
 def test_an_early_end_gives_the_rest_back_and_brings_the_report_forward(
     call, award, ana, operator, is_paused
 ):
-    allocation = Allocation.objects.get(project=award.project)
+    allocation = Allocation.objects.get(project=award.project, resource__slug="gpu-hours")
     held = ledger_actions.hold(
         allocation, amount=100 * HOUR, subject="JOB-1", key="h", by=None, now=NOW
     )

@@ -450,7 +450,7 @@ def test_accepting_and_topping_up_at_once_never_grants_more_than_there_is(operat
     ]
     released(call, operator)
     first = actions.accept(Award.objects.get(application=rows[0]), by=ana, now=LATER)
-    allocation = Allocation.objects.get(project=first.project)
+    allocation = Allocation.objects.get(project=first.project, resource__slug="gpu-hours")
     barrier, unexpected = threading.Barrier(4), []
 
     def attempt(work):

@@ -179,7 +179,7 @@ def test_accepting_at_one_moment_from_eight_places_opens_one_project(award, ana)
 
     assert outcomes == [None] * 8
     assert Project.objects.filter(award_code=award.code).count() == 1
-    assert Allocation.objects.count() == 1
+    assert Allocation.objects.filter(resource__slug="gpu-hours").count() == 1
     assert ledger_queries.check_books().balanced
 
 

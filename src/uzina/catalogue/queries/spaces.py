@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db.models import Count, Q, QuerySet, Sum
@@ -188,7 +188,7 @@ class SpaceCheck:
 def check_spaces() -> SpaceCheck:
     """Prove the cached sums of every space from its items and reservations up. Three queries."""
     live = Q(trashed_at=None)
-    sums: dict[int, dict[str, int]] = {
+    sums: dict[int, Any] = {
         row["space"]: row
         for row in Item.objects.values("space").annotate(
             used_bytes=Coalesce(Sum("bytes", filter=live), 0),
@@ -197,7 +197,7 @@ def check_spaces() -> SpaceCheck:
             trash_files=Count("pk", filter=~live),
         )
     }
-    reserved: dict[int, dict[str, int]] = {
+    reserved: dict[int, Any] = {
         row["space"]: row
         for row in Reservation.objects.filter(ended_at=None)
         .values("space")

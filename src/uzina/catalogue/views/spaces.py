@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -102,7 +103,8 @@ def _folder_page(
         raise Http404 from None
     words = request.GET.get("q", "")[:200].replace("\0", "")
     sort = request.GET.get("sort", "name")
-    pages = Paginator(_Entries(space, path, sort=sort, words=words), ON_A_PAGE)
+    entries: Any = _Entries(space, path, sort=sort, words=words)
+    pages: Paginator[folders.Entry] = Paginator(entries, ON_A_PAGE)
     page = pages.get_page(request.GET.get("page"))
     context = {
         "space": space,
@@ -134,19 +136,14 @@ class _Entries:
     """What a paginator asks of a folder: how many entries, and a slice of them."""
 
     def __init__(self, space: Space, path: str, *, sort: str, words: str) -> None:
-        self.asked = (space, path)
-        self.how = {"sort": sort, "words": words}
-        self.found: folders.Listing | None = None
-
-    def count(self) -> int:
-        return folders.listing(*self.asked, **self.how, first=0, most=0).count
+        self.listing = partial(folders.listing, space, path, sort=sort, words=words)
 
     def __len__(self) -> int:
-        return self.count()
+        return self.listing(first=0, most=0).count
 
     def __getitem__(self, part: slice) -> list[folders.Entry]:
         first = part.start or 0
-        return folders.listing(*self.asked, **self.how, first=first, most=part.stop - first).entries
+        return self.listing(first=first, most=part.stop - first).entries
 
 
 def _steps(path: str) -> list[dict[str, str]]:
@@ -175,7 +172,8 @@ def trash_of(request: SignedIn, code: str, kind: str) -> HttpResponse:
         "project": space.project,
         "page": page,
         "rows": [
-            {"item": one, "gone_at": rules.purges(one.trashed_at, keeping=given)} for one in page
+            {"item": one, "gone_at": rules.purges(one.trashed_at or now(), keeping=given)}
+            for one in page
         ],
         "words": {
             "deleted": gettext("deleted"),

@@ -49,7 +49,7 @@ def submit(owed, by, *, version=1, now=LATER):
 
 
 def spend(award, hours, *, now):
-    allocation = Allocation.objects.get(project=award.project)
+    allocation = Allocation.objects.get(project=award.project, resource__slug="gpu-hours")
     held = ledger.hold(
         allocation, amount=hours * HOUR, subject="JOB-1", key=f"h{hours}", by=None, now=now
     )
@@ -315,7 +315,10 @@ def test_every_page_of_a_project_says_when_it_ends_and_what_is_due(
     moment = timezone.now()
     award = accepted(national(operator), org, ana, now=moment)
     spend(award, 250, now=moment)
-    code, allocation = award.project.code, Allocation.objects.get(project=award.project)
+    code, allocation = (
+        award.project.code,
+        Allocation.objects.get(project=award.project, resource__slug="gpu-hours"),
+    )
     client.force_login(ana)
     for page in (
         f"/projects/{code}/",

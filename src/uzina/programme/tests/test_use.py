@@ -32,7 +32,7 @@ def award(operator, org, ana):
 
 
 def spend(award, hours, *, now=NOW):
-    allocation = Allocation.objects.get(project=award.project)
+    allocation = Allocation.objects.get(project=award.project, resource__slug="gpu-hours")
     held = ledger.hold(
         allocation, amount=hours * HOUR, subject="JOB-1", key=f"h{hours}", by=None, now=now
     )
