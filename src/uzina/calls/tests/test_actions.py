@@ -528,6 +528,24 @@ def test_accepting_opens_a_project_and_grants_its_hours(award, ana, org):
     assert accepted.report_due_at.isoformat() == "2027-05-23T09:01:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("asked_gb", "granted_mb"),
+    [(None, 1_000_000), (0, None), (1, 1000), (2000, 2_000_000), (2001, 2_000_000)],
+)
+def test_accepting_grants_the_storage_that_was_asked_for_as_far_as_the_mode_gives_it(
+    award, ana, asked_gb, granted_mb
+):
+    section = SavedSection.objects.get(application=award.application, slug="data")
+    section.answers = {**section.answers, "storage_gb": asked_gb}
+    section.save()
+
+    project = actions.accept(award, by=ana, now=NOW + MINUTE).project
+
+    assert ledger_queries.storage_mb(project) == granted_mb
+    assert project.data_days == award.application.call.mode.data_days
+    assert ledger_queries.check_books().balanced
+
+
 @pytest.mark.parametrize("policy", ["finish", "slow", "stop", None])
 def test_the_hours_come_to_their_end_as_the_call_says(award, ana, policy):
     call = award.application.call
