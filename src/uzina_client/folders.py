@@ -14,6 +14,8 @@ from uzina_client.transport import Json
 if TYPE_CHECKING:
     from uzina_client.catalogue import Catalogue
 
+LIST = 200
+"""Rows of one page of a list, and names in one request: the most that the portal takes."""
 PAGE = 1000
 ROW = ("path", "bytes", "sha256", "media_type")
 
@@ -124,7 +126,7 @@ def listed(catalogue: "Catalogue", reference: str) -> list[Json]:
     """
     goal = target(reference)
     if goal.space:
-        rows = catalogue.transport.pages(f"{goal.base}/items", path=goal.path, limit=PAGE)
+        rows = catalogue.transport.pages(f"{goal.base}/items", path=goal.path, limit=LIST)
         return [dict(one, path=one["path"].removeprefix(goal.below)) for one in rows]
     number = goal.number or newest(catalogue, goal.slug)
     return list(catalogue.version(goal.slug, number)["manifest"]) if number else []
