@@ -299,7 +299,7 @@ class Transfer:
                 with self.transport.stream(address, first=have) as reply:
                     if have and reply.status_code != httpx.codes.PARTIAL_CONTENT:
                         raise OSError(f"{address} cannot be continued: fetch it again.")
-                    for piece in reply.iter_bytes(PIECE):
+                    for piece in reply.iter_bytes():
                         file.write(piece)
                         digest.update(piece)
                         have += len(piece)
