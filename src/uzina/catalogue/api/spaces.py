@@ -92,7 +92,7 @@ class ItemOut(Schema):
     why: str
 
 
-class EntryOut(Schema):
+class FolderEntryOut(Schema):
     name: str
     path: str
     is_folder: bool
@@ -105,7 +105,7 @@ class EntryOut(Schema):
 class FolderOut(Schema):
     path: str
     count: int
-    entries: list[EntryOut]
+    entries: list[FolderEntryOut]
 
 
 class PathsIn(Schema):
@@ -119,7 +119,7 @@ class ItemIdsIn(Schema):
     ]
 
 
-class MoveIn(Schema):
+class ItemMoveIn(Schema):
     path: SpacePath
     to: SpacePath
     kind: Kind | None = None
@@ -279,7 +279,7 @@ def restore_items(request: SignedIn, project: Code, kind: Kind, body: ItemIdsIn)
 
 
 @router.post("/spaces/{project}/{kind}/move", response=FilesMoved)
-def move_items(request: SignedIn, project: Code, kind: Kind, body: MoveIn) -> Any:
+def move_items(request: SignedIn, project: Code, kind: Kind, body: ItemMoveIn) -> Any:
     """Give a file or folder another path, or another space of the project."""
     space = _space(request, project, kind)
     into = _space(request, project, body.kind) if body.kind else None

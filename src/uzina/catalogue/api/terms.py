@@ -131,7 +131,7 @@ class AnswerReason(Schema):
     reason: Paragraphs
 
 
-class UseOut(Schema):
+class PermitUseOut(Schema):
     version: str
     kind: str
     person: str
@@ -222,7 +222,7 @@ def ask_access(request: SignedIn, slug: Slug, body: AccessIn) -> Any:
     return Status(201, _visible_request(request, made.code))
 
 
-@router.get("/datasets/{slug}/uses", response=Page[UseOut])
+@router.get("/datasets/{slug}/uses", response=Page[PermitUseOut])
 def list_uses(
     request: SignedIn,
     slug: Slug,
@@ -265,7 +265,7 @@ def show_access(request: SignedIn, code: Code) -> Any:
     return _visible_request(request, code)
 
 
-@router.get("/access/{code}/uses", response=Page[UseOut])
+@router.get("/access/{code}/uses", response=Page[PermitUseOut])
 def list_access_uses(
     request: SignedIn,
     code: Code,
