@@ -43,7 +43,9 @@ def answer_of(body: bytes) -> tuple[int | None, list[Any]]:
     """Return how many packages there are, and those of this page. Raises PortalRefused."""
     try:
         said = json.loads(body)
-        result = said["result"] if said["success"] is True else None
+        if said["success"] is not True:
+            raise KeyError("success")
+        result = said["result"]
         packages, total = result["results"], result.get("count")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         msg = f"The answer is not what CKAN's package_search answers ({type(error).__name__})."

@@ -180,7 +180,9 @@ def show_policy(request: SignedIn, slug: Slug) -> Any:
 def offer_policy(request: SignedIn, slug: Slug, body: PolicyIn) -> Any:
     """Say who may use a dataset for what until when. Earlier permissions keep their policy."""
     facts = body.model_dump(exclude={"is_automatic", "shows_sample"})
-    lists = {name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()}
+    lists: dict[str, Any] = {
+        name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()
+    }
     policy = actions.offer_policy(
         visible_dataset(request, slug),
         terms=odrl.Terms(**lists),

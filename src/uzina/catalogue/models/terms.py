@@ -205,8 +205,10 @@ class AccessRequest(models.Model):
         if self.participant is not None:
             one = self.participant
             return Asker(one.code, one.name, one.name, one.kind, one.country)
-        of = self.project.organisation
-        return Asker(self.project.code, self.project.title, of.name, of.kind, of.country)
+        project = self.project
+        assert project is not None  # noqa: S101 - a constraint of the table: one of the two asks
+        of = project.organisation
+        return Asker(project.code, project.title, of.name, of.kind, of.country)
 
 
 class Evidence(models.Model):

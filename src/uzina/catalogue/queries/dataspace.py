@@ -232,7 +232,7 @@ def negotiation_message(row: Negotiation, what: str) -> tuple[str, dict[str, Any
             target = dataset_uid(row.dataset)
             return "offers", messages.offer(**pids, offered=offered, target=target)
         case "agreement" if row.state is state.AGREED:
-            return "agreement", messages.agreement_message(**pids, agreed=row.agreement)
+            return "agreement", messages.agreement_message(**pids, agreed=row.agreement or {})
         case "finalized" if row.state is state.FINALIZED:
             return "events", messages.finalized(**pids)
         case "termination" if row.state is state.TERMINATED:

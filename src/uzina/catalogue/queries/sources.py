@@ -13,7 +13,8 @@ from uzina.catalogue.rules.datasets import DatasetState
 
 def licence_rows() -> list[dict[str, Any]]:
     """Return the licences that may be named. One query."""
-    return list(licences().values("slug", "spdx", "eu_uri", "url", "title_en", "title_ro"))
+    rows = licences().values("slug", "spdx", "eu_uri", "url", "title_en", "title_ro")
+    return [dict(row) for row in rows]
 
 
 def sources_with_last(sources: QuerySet[Source]) -> list[Source]:

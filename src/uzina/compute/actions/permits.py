@@ -27,7 +27,7 @@ def tell_data_lost(job: Job, *, dataset: str, now: datetime) -> None:
     people.write_message(
         reader,
         kind="compute.data_lost",
-        facts=_facts(job, dataset) | {"is_running": is_running},
+        facts={**_facts(job, dataset), "is_running": is_running},
         about=job.code,
         key=f"data_lost.{job.code}.{dataset}",
         now=now,

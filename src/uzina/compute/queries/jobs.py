@@ -142,9 +142,7 @@ def price(
     would be refused with.
     """
     site_user(by)
-    amount = sum(
-        rules.hold_amount(one, tariff(one.partition, now=now)) for one in (*before, spec)
-    )
+    amount = sum(rules.hold_amount(one, tariff(one.partition, now=now)) for one in (*before, spec))
     allocation = open_allocation(project, amount=amount, now=now)
     free = ledger.balance(allocation).free
     ledger_rules.check_hold(

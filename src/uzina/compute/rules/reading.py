@@ -344,9 +344,7 @@ class _Reading:
         if not isinstance(given, list | tuple) or len(given) > 32:
             self.wrong("inputs", "inputs", _("List at most 32 inputs."))
             return ()
-        inputs = [
-            self._input(index, one) for index, one in enumerate(given) if not _is_space(one)
-        ]
+        inputs = [self._input(index, one) for index, one in enumerate(given) if not _is_space(one)]
         places = [one.at for one in inputs if one]
         if len(places) != len(set(places)):
             self.wrong("inputs", "inputs", _("Two inputs go to the same place. Give each its own."))
@@ -372,7 +370,9 @@ class _Reading:
     def _spaces(self) -> tuple[str, ...]:
         """Read inputs such as "space:PRJ-7Q3K2M/scratch/run-1", and what they were kept as."""
         inputs, kept = self.mapping.get("inputs", ()), self.mapping.get("spaces", ())
-        given = [one for one in inputs if _is_space(one)] if isinstance(inputs, list | tuple) else []
+        given = (
+            [one for one in inputs if _is_space(one)] if isinstance(inputs, list | tuple) else []
+        )
         if isinstance(kept, list | tuple):
             given += kept
         found = [self._space("inputs", one) for one in given[:32]]
