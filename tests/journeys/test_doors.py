@@ -32,6 +32,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judged import objects_of_judging
+from kept import objects_of_data
 
 from uzina.root.api import api as root_api
 from uzina_client import story_answers as answers
@@ -54,16 +55,20 @@ METHODS = {True: ("GET", "POST", "PUT", "DELETE"), False: ("GET", "POST")}
 PUBLIC = re.compile(
     r"$|accessibility/$|appearance/$|awards/public/$|awards/public\.csv$|calls/$|calls/<[^>]+>/$"
     r"|calls/<[^>]+>/(leaderboard|terms)/$|calls/cut-offs(/|\.ics)$|calls/modes/(<[^>]+>/(difference/)?)?$"
+    r"|\.well-known/dspace-version$|catalog\.<[^>]+>$|catalog/full\.nt$|oai$|sitemap\.xml$"
     r"|datasets/$|estimate/$|language/$|letters/verify/(<[^>]+>/)?$|messages/unsubscribe/<[^>]+>/$"
     r"|models/$|qualify/$|register/$|sign-in/$"
     r"|api/v1/(openapi\.json|calls/awards/public|calls/calls/<slug>/(leaderboard|terms)|calls/cut-offs"
-    r"|calls/letters/verify/<verifier>|calls/modes(/<slug>(/difference|/versions(/<version>)?)?)?|calls/qualify|catalogue/licences|people/register"
+    r"|calls/letters/verify/<verifier>|calls/modes(/<slug>(/difference|/versions(/<version>)?)?)?|calls/qualify|catalogue/(licences|purposes|questions|vocabularies/<table>)|people/register"
     r"|people/tokens|sizing/devices|sizing/estimate|training/recipes(/<slug>)?)$"
 )
 """Addresses that are for everybody, also without signing in."""
 
-SHARED = re.compile(r"(api/v1/calls/)?calls/<[^>]+>(/apply/|/challenge)?$")
-"""Objects that everybody who has signed in may see: calls."""
+SHARED = re.compile(
+    r"(api/v1/calls/)?calls/<[^>]+>(/apply/|/challenge)?$"
+    r"|(api/v1/catalogue/)?datasets/<[^>]+>/(access|policy)/?$"
+)
+"""Objects that everybody who has signed in may see: calls, and the terms of published data."""
 
 
 # --- who may enter ------------------------------------------------------------------------------
@@ -113,8 +118,12 @@ def world(ana, stranger, operator, assessor, auditor, org, project):
         "assessor": assessor,
         "auditor": auditor,
     }
+    now = timezone.now()
     return World(
-        people, objects_of(people, org, project) | objects_of_judging(people, org, timezone.now())
+        people,
+        objects_of(people, org, project)
+        | objects_of_data(people, org, project, now)
+        | objects_of_judging(people, org, now),
     )
 
 
@@ -347,6 +356,10 @@ def place(route: str, objects: dict[str, Any]) -> str:
     named = {name: str(objects[name]) for name in inner}
     if "reports/" in route:
         named["kind"] = "final"
+    if "storage/" in route or "catalogue/spaces/" in route:
+        named["kind"] = "scratch"
+    if "/edit/" in route:
+        named["section"] = "about"
     for parameter, value in (REST | named).items():
         route = re.sub(rf"<(\w+:)?{parameter}>|{{(\w+:)?{parameter}}}", value, route)
     assert not PARAMETER.search(route), f"say in NOUNS or REST what stands in {route}"
@@ -398,7 +411,17 @@ NOUNS = (
     (r"(api/v1/calls/)?applications/", "draft"),
     (r"(api/v1/calls/)?awards/", "award"),
     (r"(api/v1/ledger/)?allocations/", "allocation"),
-    (r"(api/v1/catalogue/)?datasets/", "dataset"),
+    (r"(api/v1/catalogue/)?datasets/(?=[^/]+/(access|policy|uses))", "restricted"),
+    (r"(api/v1/catalogue/)?datasets/(?!new/|mine/)", "dataset"),
+    (r"files/", "dataset"),
+    (r"(api/v1/catalogue/)?access/", "request"),
+    (r"(api/v1/)?catalogue/sources/(?!new/)", "source"),
+    (r"api/v1/catalogue/participants/", "participant"),
+    (r"api/v1/catalogue/uploads/", "upload"),
+    (r"api/v1/catalogue/spaces/", "project"),
+    (r"dsp/2025-1/negotiations/(?!request)", "negotiation"),
+    (r"dsp/2025-1/transfers/(?!request)", "transfer"),
+    (r"dsp/2025-1/data/", "transfer_uid"),
     (r"api/v1/catalogue/blobs/", "sha256"),
     (r"(api/v1/compute/)?jobs/", "job"),
     (r"(api/v1/compute|clusters)/maintenance/(?!new/)", "maintenance"),
@@ -429,6 +452,11 @@ REST = {
     "person": "PER-222222",
     "token": "no-such-token",
     "day": "2026-11-22",
+    "ending": "ttl",
+    "form": "bib",
+    "identifier": "10.5072/uzina.ro-corpus.v1",
+    "table": "frequency",
+    "uid": "urn:uzina:dataset:ro-corpus",
 }
 """What stands for every other parameter."""
 
@@ -575,7 +603,7 @@ def test_the_table_lets_no_outsider_in_and_nobody_break_anything():
         assert not any(row[who].startswith("5") for who in WHO), where
         if PUBLIC.match(row["route"]):
             continue
-        assert row["anonymous"] in {"401", "404", "405", "sign in"}, where
+        assert row["anonymous"] in {"401", "403", "404", "405", "sign in"}, where
         if PARAMETER.search(row["route"]) and not SHARED.match(row["route"]):
             for who in ("stranger", "applicant"):
                 assert row[who] in {"401", "403", "404", "405"}, (where, who)

@@ -1,6 +1,6 @@
 """Addresses of the pages of runs and models, from the root of the site."""
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, register_converter
 from django.urls.converters import IntConverter
 
 from uzina.training import views
@@ -26,8 +26,8 @@ urlpatterns = [
     path("models/", views.model_list, name="models"),
     path("models/<slug:slug>/", views.model, name="model"),
     path(VERSION, views.version, name="version"),
-    re_path(
-        r"^models/(?P<slug>[-a-z0-9]+)/(?P<number>[1-9][0-9]{0,8})\.(?P<ending>ttl|jsonld|rdf)$",
+    path(
+        "models/<slug:slug>/<model_version:number>.<ending:ending>",
         views.mldcat_file,
         name="mldcat",
     ),
