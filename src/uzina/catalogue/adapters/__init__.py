@@ -1,14 +1,17 @@
-"""Answers to the port: where the bytes are."""
+"""Answers to the ports: where the bytes are, how other portals are read, who keeps identifiers."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from uzina.catalogue.adapters.folder import FolderStore
 from uzina.catalogue.adapters.registrars import LocalRegistrar
-from uzina.catalogue.models import Source
 from uzina.catalogue.ports import ObjectStore, Portal, Registrar
 from uzina.catalogue.rules.harvest import SourceKind
+
+if TYPE_CHECKING:
+    from uzina.catalogue.models import Source
 
 
 def store() -> ObjectStore:
@@ -32,7 +35,7 @@ def store() -> ObjectStore:
     )
 
 
-def portal(source: Source, licences: Sequence[Mapping[str, str]]) -> Portal:
+def portal(source: "Source", licences: Sequence[Mapping[str, str]]) -> Portal:
     """Return another portal, as it is spoken to.
 
     licences  rows of those that are known by name

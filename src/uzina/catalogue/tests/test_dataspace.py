@@ -319,7 +319,8 @@ def test_the_end_of_a_permission_ends_the_fetching_though_the_worker_sleeps(
     offered(restricted, ana, is_automatic=True)
     _row, (place, token) = started(connector, consumer)
     assert read(place, token).status_code == 200
-    AccessRequest.objects.update(until=timezone.now() - timedelta(seconds=1))
+    long_ago = timezone.now() - timedelta(days=2)
+    AccessRequest.objects.update(asked_at=long_ago, until=timezone.now() - timedelta(seconds=1))
     assert read(place, token).status_code == 403
 
 
