@@ -64,7 +64,7 @@ def test_another_answer_somewhere_draws_the_public_part_anew():
         (b"id,prediction\na,c\xfft\n", "accuracy", "not_text", 2),
         ("id,prediction\na,c\u202et\n".encode(), "accuracy", "not_text", 2),
         ("id,prediction\na,cat\n".encode("utf-16"), "accuracy", "not_text", 1),
-        (gzip.compress(b"id,prediction\na,cat\n"), "accuracy", "not_text", 1),
+        (gzip.compress(b"id,prediction\na,cat\n", mtime=0), "accuracy", "not_text", 1),
         (b"id,prediction\na," + b"x" * 4000 + b"\n", "accuracy", "line_too_long", 2),
         (b"id,prediction\na,nan\n", "rmse", "number", 2),
         (b"id,prediction\na,inf\n", "rmse", "number", 2),
