@@ -339,7 +339,7 @@ def place(route: str, objects: dict[str, Any]) -> str:
             break
     for noun, name in INNER.items():
         route = re.sub(
-            rf"({noun})/<(\w+:)?code>",
+            rf"({noun})/(?:<(?:\w+:)?code>|{{code}})",
             lambda found, name=name: f"{found[1]}/{objects[name]}",
             route,
         )
@@ -743,12 +743,12 @@ def hostile_requests(
     bodies = [encoded(one) for one in (right, *spoilt(right, pick))] if has_body else [b""]
     for body in (*bodies, *(BODIES if has_body else [])):
         yield url, body
-    for parameter in PARAMETER.findall(path):
-        before = path.partition(parameter)[0].lstrip("/")
-        for value in pick.sample(PATHS, 4):
-            spoilt_value = value if "%" in value else quote(value)
-            after = place(path.partition(parameter)[2], objects).lstrip("/")
-            yield f"{place(before, objects)}{spoilt_value}/{after}".rstrip("/"), bodies[0]
+    names = url.split("/")
+    for at, name in enumerate(path.split("/")):
+        if PARAMETER.search(name):
+            for value in pick.sample(PATHS, 4):
+                spoilt_value = value if "%" in value else quote(value)
+                yield "/".join([*names[:at], spoilt_value, *names[at + 1 :]]), bodies[0]
     values = [value for value in NASTY if isinstance(value, str | int)]
     for one in operation.get("parameters", []):
         if one["in"] == "query":
