@@ -24,9 +24,11 @@ PICTURES = Path(__file__).parents[2] / "var" / "pictures"
 """Pages as they were seen, to be looked at: axe finds half of what is wrong."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return Chromium."""
+    """Return Chromium, ended with the tests of one file: the loop that Playwright keeps going would
+    be in the way of others that start one.
+    """
     path = shutil.which("chromium")
     if path is None:
         pytest.fail("Chromium is not here. On Debian: apt-get install chromium.")
