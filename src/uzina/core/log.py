@@ -75,13 +75,17 @@ class LogCheck:
 def check_log() -> LogCheck:
     """Walk the chain from its first entry and report every break, and a cut-off end.
 
+    The head is read before the walk, and again after it: entries that are written meanwhile are
+    no fault.
+
     Cost: one query of the table, read in chunks; about 20 microseconds a row.
     """
     problems: list[str] = []
     previous, count, last = "", 0, 0
     heads = list(_noted_heads())
     seals: dict[int, str] = {}
-    wanted = {seq for seq, _ in heads}
+    head = LogHead.objects.filter(pk=1).first()
+    wanted = {seq for seq, _ in heads} | ({head.seq} if head is not None else set())
     for entry in LogEntry.objects.order_by("seq").iterator(chunk_size=2000):
         if entry.seq != last + 1:
             problems.append(f"Entry {last + 1} is missing: after {last} comes {entry.seq}.")
@@ -93,8 +97,10 @@ def check_log() -> LogCheck:
         count += 1
         if entry.seq in wanted:
             seals[entry.seq] = entry.seal
-    head = LogHead.objects.filter(pk=1).first()
-    if head is not None and (head.seq, head.seal) != (last, previous):
+    is_short = head is not None and head.seq > 0 and seals.get(head.seq) != head.seal
+    if not is_short:
+        head = LogHead.objects.filter(pk=1).first()
+    if head is not None and (is_short or head.seq < last):
         problems.append(f"The log ends at {last}, but {head.seq} entries were written.")
     problems += [
         f"The head noted outside the database at entry {seq} does not match the log: "

@@ -2,6 +2,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from uzina.core import log as log_module
 from uzina.core.agenda import subscribe, subscribers
 from uzina.core.db import acting, action
 from uzina.core.errors import Refused
@@ -85,6 +86,29 @@ def test_a_cut_off_end_is_noticed():
     write("A", "B", "C")
     LogEntry.objects.filter(seq=3).delete()
     assert check_log().problems == ["The log ends at 2, but 3 entries were written."]
+
+
+def test_an_entry_written_while_the_log_is_checked_is_no_fault(monkeypatch):
+    write("A", "B")
+    seal = log_module.rules.seal
+    late = iter([True])
+
+    def sealed(*given):
+        if next(late, False):
+            write("C")
+        return seal(*given)
+
+    monkeypatch.setattr(log_module.rules, "seal", sealed)
+    assert check_log().problems == []
+    assert LogHead.objects.get().seq == 3
+
+
+def test_an_entry_beyond_the_head_is_noticed():
+    write("A")
+    old = LogHead.objects.get()
+    write("B")
+    LogHead.objects.update(seq=old.seq, seal=old.seal)
+    assert check_log().problems == ["The log ends at 2, but 1 entries were written."]
 
 
 def test_an_end_cut_off_together_with_its_head_is_noticed_by_the_note_outside():
