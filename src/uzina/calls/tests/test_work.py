@@ -136,7 +136,8 @@ def test_a_redirect_to_another_factory_offers_the_whole_application_as_a_file(
     eligible, operator, ana
 ):
     page(operator).post(
-        f"/applications/{eligible.code}/office/redirect/", {"to": "factory:JAIF", "reason": "Bigger."}
+        f"/applications/{eligible.code}/office/redirect/",
+        {"to": "factory:JAIF", "reason": "Bigger."},
     )
 
     shown = read(page(ana), f"/applications/{eligible.code}/")
