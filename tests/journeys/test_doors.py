@@ -377,7 +377,7 @@ NOUNS = (
     (r"(api/v1/calls/)?applications/(?=[^/]+/entries)", "entrant"),
     (r"(api/v1/calls/)?applications/(?=[^/]+/reply)", "replying"),
     (r"(api/v1/calls/)?applications/(?=[^/]+/questions)", "asked"),
-    (r"(api/v1/calls/)?applications/(?=[^/]+/(reviewing|redirect|steps?|work))", "judged"),
+    (r"(api/v1/calls/)?applications/(?=[^/]+/(reviewing|redirect|steps?|office))", "judged"),
     (r"(api/v1/)?calls/modes/", "mode"),
     (r"(api/v1/calls/)?applications/(?=[^/]+/appeal)", "declined"),
     (r"(api/v1/calls/)?bids/", "judged"),

@@ -43,9 +43,9 @@ urlpatterns = [
     path("documents/<str:code>/", views.document, name="document"),
     path("documents/<str:code>/remove/", views.document_remove, name="document_remove"),
     path("calls/<slug:slug>/terms/", views.terms, name="terms"),
-    path("applications/<str:code>/work/", views.work, name="work"),
-    path("applications/<str:code>/work/act/<slug:verb>/", views.work_act, name="work_act"),
-    path("applications/<str:code>/work/<slug:verb>/", views.work, name="work_do"),
+    path("applications/<str:code>/office/", views.work, name="work"),
+    path("applications/<str:code>/office/act/<slug:verb>/", views.work_act, name="work_act"),
+    path("applications/<str:code>/office/<slug:verb>/", views.work, name="work_do"),
     path(
         "applications/<str:code>/questions/<str:question_code>/",
         views.question,

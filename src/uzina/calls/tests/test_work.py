@@ -49,7 +49,7 @@ def test_a_question_goes_to_the_applicant_and_its_answer_back_on_pages(
     host, startup = page(assessor), page(ana)
     address = f"/applications/{eligible.code}/"
 
-    asked = host.post(f"{address}work/ask/", {"text": "Which <b>licence</b>?"})
+    asked = host.post(f"{address}office/ask/", {"text": "Which <b>licence</b>?"})
     assert asked.status_code == 302
     assert "Wait for the answer" in read(host, f"/assessments/{eligible.code}/")
     deliver()
@@ -76,7 +76,7 @@ def test_a_question_goes_to_the_applicant_and_its_answer_back_on_pages(
 
 
 def test_who_asked_goes_on_without_an_answer(eligible, assessor, operator, ana):
-    work = f"/applications/{eligible.code}/work/"
+    work = f"/applications/{eligible.code}/office/"
     page(operator).post(f"{work}ask/", {"text": "Which licence?"})
     refused = page(assessor).post(f"{work}act/end-waiting/", follow=True).content.decode()
     assert "Only who asked, or an operator, can end the waiting." in refused
@@ -90,7 +90,7 @@ def test_who_asked_goes_on_without_an_answer(eligible, assessor, operator, ana):
 
 
 def test_work_is_for_those_who_do_it(eligible, ana, stranger, auditor, assessor, operator, org):
-    address = f"/applications/{eligible.code}/work/"
+    address = f"/applications/{eligible.code}/office/"
 
     for person in (ana, stranger, auditor):
         assert page(person).get(address).status_code == 404
@@ -105,7 +105,7 @@ def test_work_is_for_those_who_do_it(eligible, ana, stranger, auditor, assessor,
 
 
 def test_taking_and_giving_back_on_pages(eligible, assessor, ana):
-    work = f"/applications/{eligible.code}/work/"
+    work = f"/applications/{eligible.code}/office/"
     host = page(assessor)
 
     host.post(f"{work}act/take/")
@@ -118,7 +118,7 @@ def test_taking_and_giving_back_on_pages(eligible, assessor, ana):
 def test_a_redirect_on_pages_leads_the_applicant_to_the_draft(eligible, operator, assessor, ana):
     make_call(operator, slug="second", opens_at=LONG_AGO, title_en="The second call")
     host = page(assessor)
-    work = f"/applications/{eligible.code}/work/"
+    work = f"/applications/{eligible.code}/office/"
     assert "Jülich" in read(host, work)
     assert host.post(f"{work}redirect/", {"to": "call:none", "reason": "x"}).status_code == 422
     assert host.post(f"{work}redirect/", {"to": "call:second"}).status_code == 422
@@ -136,7 +136,8 @@ def test_a_redirect_to_another_factory_offers_the_whole_application_as_a_file(
     eligible, operator, ana
 ):
     page(operator).post(
-        f"/applications/{eligible.code}/work/redirect/", {"to": "factory:JAIF", "reason": "Bigger."}
+        f"/applications/{eligible.code}/office/redirect/",
+        {"to": "factory:JAIF", "reason": "Bigger."},
     )
 
     shown = read(page(ana), f"/applications/{eligible.code}/")
@@ -158,11 +159,11 @@ def test_an_operator_checks_and_lets_a_rule_pass_on_pages(call, org, ana, operat
     address = f"/applications/{application.code}/"
     office = page(operator)
     assert "An operator of the factory checks eligibility" in read(page(ana), address)
-    assert "It passes this check" not in read(office, f"{address}work/")
+    assert "It passes this check" not in read(office, f"{address}office/")
 
-    office.post(f"{address}work/exempt/", {"rule": "contract", "reason": "A letter is here."})
-    assert "It passes this check" in read(office, f"{address}work/")
-    office.post(f"{address}work/act/confirm/")
+    office.post(f"{address}office/exempt/", {"rule": "contract", "reason": "A letter is here."})
+    assert "It passes this check" in read(office, f"{address}office/")
+    office.post(f"{address}office/act/confirm/")
 
     shown = read(page(ana), address)
     assert "Eligible by an exception that an operator allowed" in shown
@@ -174,7 +175,7 @@ def test_an_operator_declines_in_a_check_and_the_applicant_reads_why(call, org, 
     application = submitted(call, org, ana, now=timezone.now())
 
     page(operator).post(
-        f"/applications/{application.code}/work/reject/", {"reason": "The plan is empty."}
+        f"/applications/{application.code}/office/reject/", {"reason": "The plan is empty."}
     )
 
     shown = read(page(ana), f"/applications/{application.code}/")
