@@ -60,6 +60,8 @@ WITHIN = {
     "/awards/": "/applications/",
     "/bids/": "/reviews/",
     "/reviewer/": "/reviews/",
+    "/access/": "/datasets/",
+    "/catalogue/participants/": "/catalogue/sources/",
 }
 """Addresses that belong under another entry of the navigation."""
 

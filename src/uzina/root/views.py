@@ -23,8 +23,8 @@ from django.views.decorators.http import require_POST, require_safe
 from uzina.calls import queries as calls
 from uzina.calls.models import Application, Award
 from uzina.calls.rules.flows import ApplicationState, AwardState
-from uzina.catalogue.models import Dataset
-from uzina.catalogue.rules import DatasetKind
+from uzina.catalogue.models import AccessRequest, Dataset
+from uzina.catalogue.rules import AccessState, DatasetKind
 from uzina.compute import queries as compute
 from uzina.compute import rules as compute_rules
 from uzina.compute.models import Job
@@ -112,6 +112,7 @@ def _needs(
         ]
     if access.is_operator(person):
         rows += _operator_needs(person)
+    rows += _access_asked(person)
     rows += [
         {
             "title": gettext("Finish the application “{title}”").format(
@@ -162,6 +163,19 @@ def _asked_of_applicant(person: Person) -> list[dict[str, Any]]:
         for one in calls.replies_open_to(person)[:FEW]
     ]
     return rows
+
+
+def _access_asked(person: Person) -> list[dict[str, Any]]:
+    """What who answers for data is asked for. One query."""
+    count = AccessRequest.objects.to_decide_by(person).filter(state=AccessState.ASKED).count()
+    if not count:
+        return []
+    title = ngettext(
+        "{count} request for access to data waits for your answer",
+        "{count} requests for access to data wait for your answer",
+        count,
+    )
+    return [{"title": title.format(count=count), "href": "/access/"}]
 
 
 def _operator_needs(person: Person) -> list[dict[str, Any]]:

@@ -400,6 +400,20 @@ def test_a_withdrawn_dataset_offers_no_page(bare, ana):
     assert "was withdrawn" in sent.content.decode()
 
 
+def test_from_the_datasets_one_reaches_ones_own_the_requests_and_the_storage(
+    register, ana, project
+):
+    register()
+    links = ("/datasets/mine/", "/access/", "/datasets/new/")
+    shown = page().get("/datasets/").content.decode()
+    assert not any(f'href="{one}"' in shown for one in links), "a visitor has none of these"
+    for address in ("/datasets/", "/datasets/mine/", "/access/"):
+        shown = page(ana).get(address).content.decode()
+        assert all(f'href="{one}"' in shown for one in links), address
+        assert re.search(rf'href="{address}" aria-current="page"', shown)
+    assert f"/projects/{project.code}/storage/" in page(ana).get("/datasets/mine/").content.decode()
+
+
 def test_my_data_costs_the_same_for_one_and_for_three(register, ana):
     client = page(ana)
     register()

@@ -256,6 +256,22 @@ def test_asking_tells_who_decides_and_nobody_else(restricted, ana, radu, theirs)
     assert request not in AccessRequest.objects.to_decide_by(radu)
 
 
+def test_what_waits_for_an_answer_stands_on_the_first_page_of_who_gives_it(
+    restricted, ana, radu, theirs, client
+):
+    def needs(person):
+        client.force_login(person)
+        return client.get("/").content.decode()
+
+    words = "1 request for access to data waits for your answer"
+    assert words not in needs(ana)
+    request = asked(restricted, theirs, radu)
+    assert words in needs(ana)
+    assert words not in needs(radu)
+    actions.refuse_access(request, reason="No.", by=ana, now=NOW)
+    assert words not in needs(ana)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [

@@ -20,6 +20,7 @@ from uzina.catalogue.views.shared import visible_datasets
 from uzina.core.errors import NotAllowed, Refused
 from uzina.core.paging import paged
 from uzina.core.text import _
+from uzina.people import queries as people
 from uzina.people.types import SignedIn
 
 SHOWN = 30
@@ -46,7 +47,10 @@ def mine(request: SignedIn) -> HttpResponse:
         }
         for one in page["items"]
     ]
-    return render(request, "catalogue/records.html", {"cards": cards, "page": page})
+    projects = people.projects_of(request.user)[:SHOWN]
+    return render(
+        request, "catalogue/records.html", {"cards": cards, "page": page, "projects": projects}
+    )
 
 
 def _missing_said(count: int) -> str:

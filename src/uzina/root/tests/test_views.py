@@ -227,7 +227,7 @@ def test_the_first_page_asks_the_database_the_same_for_one_row_and_for_three(
         job(allocation, number, now, state=JobState.RUNNING)
         application(call, org, ana, now, title="Draft")
         application(call, org, ana, now, state="eligible", title="Eligible")
-        with django_assert_max_num_queries(12) as captured:
+        with django_assert_max_num_queries(13) as captured:
             assert client.get("/").status_code == 200
         counts.append(len(captured))
     assert counts[0] == counts[2]
