@@ -131,5 +131,10 @@ def send_transfer(*, transfer: str, what: str, now: datetime) -> None:
 
 
 def refresh_all(*, now: datetime) -> None:
-    """Have harvesters learn of holders renamed and licences retitled."""
+    """Have harvesters and the search learn of holders renamed and licences retitled."""
     actions.refresh_all(now=now)
+
+
+def refresh_derived(*, slug: str, now: datetime) -> None:
+    """Have harvesters learn that what data were made of is public, or no longer."""
+    actions.refresh_derived(slug, now=now)

@@ -14,6 +14,7 @@ from uzina.catalogue.actions.evidence import begin_read, note_use
 from uzina.catalogue.actions.fragments import (
     refresh,
     refresh_all,
+    refresh_derived,
 )
 from uzina.catalogue.actions.harvests import (
     add_source,
@@ -122,6 +123,7 @@ __all__ = [
     "read_layouts",
     "refresh",
     "refresh_all",
+    "refresh_derived",
     "refuse_access",
     "register_dataset",
     "register_participant",

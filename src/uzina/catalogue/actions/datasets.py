@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from uzina.catalogue import access, queries, rules
-from uzina.catalogue.actions.fragments import refresh
+from uzina.catalogue.actions.fragments import promise_derived, refresh
 from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.models import Dataset, Licence
 from uzina.core.db import action
@@ -222,6 +222,7 @@ def publish(dataset: Dataset, *, by: Person | None, now: datetime) -> Dataset:
     dataset.save(update_fields=["state", "published_at", "changed_at", "identifier"])
     refresh(dataset, now=now)
     retag(dataset)
+    promise_derived(dataset, now=now)
     log("dataset.published", dataset.slug, by=by, now=now, identifier=dataset.identifier)
     return dataset
 
@@ -247,6 +248,7 @@ def withdraw(dataset: Dataset, *, reason: str, by: Person | None, now: datetime)
     dataset.changed_at = now
     dataset.save(update_fields=["state", "changed_at"])
     refresh(dataset, now=now)
+    promise_derived(dataset, now=now)
     log("dataset.withdrawn", dataset.slug, by=by, now=now, reason=reason)
     return dataset
 

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from django.db.models import Max, QuerySet
 
 from uzina.catalogue import access
+from uzina.catalogue.actions.fragments import refresh
 from uzina.catalogue.actions.naming import alone
 from uzina.catalogue.actions.spaces import locked, lower_limit, trash_rows
+from uzina.catalogue.actions.tags import retag
 from uzina.catalogue.adapters import store
-from uzina.catalogue.models import Purge, Upload, Version
+from uzina.catalogue.models import Dataset, Purge, Upload, Version
 from uzina.catalogue.models.spaces import Item, Reservation, Space, Tombstone
 from uzina.catalogue.queries import spaces as queries
 from uzina.catalogue.rules import spaces as rules
@@ -251,8 +253,13 @@ def purge_version(version: Version, *, basis: str, reason: str, by: Person, now:
         )
     if problems:
         raise Invalid(problems)
+    dataset = (
+        Dataset.objects.select_for_update(of=("self",))
+        .select_related("holder", "project", "licence")
+        .get(pk=version.dataset_id)
+    )
     version = Version.objects.select_for_update(of=("self",)).whole().get(pk=version.pk)
-    if not access.may_publish(by, version.dataset):
+    if not access.may_publish(by, dataset):
         raise NotAllowed(
             "version.purge.not_yours",
             _("Only the project's lead or the holder can delete the files of {version}."),
@@ -280,6 +287,10 @@ def purge_version(version: Version, *, basis: str, reason: str, by: Person, now:
         )
         for one in version.files
     )
+    dataset.changed_at = now
+    dataset.save(update_fields=["changed_at"])
+    refresh(dataset, now=now)
+    retag(dataset)
     log(
         "version.purged",
         version.reference,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from uzina.catalogue import rules
-from uzina.catalogue.models import Dataset, SearchEntry, Version
+from uzina.catalogue.models import Dataset, Purge, SearchEntry, Version
 from uzina.core.db import action
 
 AT_ONCE = 200
@@ -14,7 +14,7 @@ AT_ONCE = 200
 def retag(*datasets: Dataset) -> None:
     """Write what the search knows of datasets anew. Called by every action that changes one.
 
-    Cost: two statements for up to 200 datasets whose licence and holder are loaded.
+    Cost: three statements for up to 200 datasets whose licence and holder are loaded.
     """
     listed = [one for one in datasets if one.kind == rules.DatasetKind.DATA]
     for start in range(0, len(listed), AT_ONCE):
@@ -26,15 +26,19 @@ def _write(datasets: list[Dataset]) -> None:
     rows = Version.objects.filter(dataset__in=[one.pk for one in datasets]).order_by("number")
     for version in rows:
         newest[version.dataset_id] = version
+    purged = set(
+        Purge.objects.filter(version__in=newest.values()).values_list("version", flat=True)
+    )
     SearchEntry.objects.bulk_create(
-        [_entry(one, newest.get(one.pk)) for one in datasets],
+        [_entry(one, newest.get(one.pk), purged) for one in datasets],
         update_conflicts=True,
         unique_fields=["dataset"],
         update_fields=["title", "words", "tags", "bytes", "newest_at"],
     )
 
 
-def _entry(dataset: Dataset, newest: Version | None) -> SearchEntry:
+def _entry(dataset: Dataset, newest: Version | None, purged: set[int]) -> SearchEntry:
+    there = newest if newest is not None and newest.pk not in purged else None
     titles = [dataset.title] + [
         one.get("title", "") for one in dataset.translations.values() if isinstance(one, dict)
     ]
@@ -51,13 +55,14 @@ def _entry(dataset: Dataset, newest: Version | None) -> SearchEntry:
             dataset.description,
             rules.texts_of(dataset.translations),
         ),
-        tags=rules.tags_of(_facts(dataset, newest)),
-        bytes=newest.bytes if newest else dataset.origin.get("bytes", 0),
+        tags=rules.tags_of(_facts(dataset, there)),
+        bytes=there.bytes if there else dataset.origin.get("bytes", 0),
         newest_at=newest.created_at if newest else dataset.made_at,
     )
 
 
 def _facts(dataset: Dataset, newest: Version | None) -> dict[str, Iterable[Any]]:
+    """newest: the newest version, None where its files were given up."""
     since = dataset.published_at or dataset.made_at
     origin = dataset.origin
     if dataset.source_id is not None:

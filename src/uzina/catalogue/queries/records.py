@@ -1,7 +1,5 @@
 """The record of a dataset, read."""
 
-from django.contrib.auth.models import AnonymousUser
-
 from uzina.catalogue import rules
 from uzina.catalogue.adapters import registrar
 from uzina.catalogue.models import Dataset, Layout, Version
@@ -24,7 +22,8 @@ from uzina.catalogue.rules.vocabularies import Term
 def record_of(dataset: Dataset) -> Record:
     """Return what the dataset says of itself to the world. Cost: up to seven queries.
 
-    The manifest is read for the newest version only: older ones are named, not listed.
+    The manifest is read for the newest version only: older ones are named, not listed. Files that
+    were given up are not listed either.
     """
     main = (dataset.language_codes or ["en"])[0]
     texts = {main: {"title": dataset.title, "description": dataset.description}}
@@ -94,8 +93,9 @@ def _versions(dataset: Dataset, *, may_show: bool) -> tuple[VersionRecord, ...]:
               without a header would be data
     """
     found = []
-    rows = dataset.versions.defer("manifest", "facts").order_by("-number")
+    rows = dataset.versions.select_related("purge").defer("manifest", "facts").order_by("-number")
     for at, row in enumerate(rows):
+        is_purged = hasattr(row, "purge")
         found.append(
             VersionRecord(
                 number=row.number,
@@ -105,7 +105,7 @@ def _versions(dataset: Dataset, *, may_show: bool) -> tuple[VersionRecord, ...]:
                 note=row.note,
                 created_at=row.created_at,
                 made_by_job=row.made_by_job,
-                files=_files(row, may_show=may_show) if at == 0 else (),
+                files=_files(row, may_show=may_show) if at == 0 and not is_purged else (),
                 sources=_sources(row) if at == 0 else (),
             )
         )
@@ -141,8 +141,8 @@ def _sources(version: Version) -> tuple[str, ...]:
     """Return the published data the version was made from."""
     seen = (
         version.derived_from.filter(
-            pk__in=Version.objects.visible_to(AnonymousUser()).values("pk"),
             dataset__kind=rules.DatasetKind.DATA,
+            dataset__state=rules.DatasetState.PUBLISHED,
         )
         .select_related("dataset")
         .order_by("dataset__slug", "number")

@@ -70,6 +70,12 @@ def check_not_purged(version: Version) -> None:
         )
 
 
+def is_purged(version: Version) -> bool:
+    """Tell whether the bytes of the version were given up."""
+    found: bool = Purge.objects.filter(version=version).exists()
+    return found
+
+
 def _unknown(slug: str, number: int) -> Refused:
     return Refused(
         "version.find.unknown",
@@ -146,7 +152,7 @@ def contents(
 def text(version: Version, path: str, *, most: int) -> str:
     """Return at most `most` bytes of a file as text; "" when the version has no such file."""
     file = version.file(path)
-    if file is None or Purge.objects.filter(version=version).exists():
+    if file is None or is_purged(version):
         return ""
     pieces = store().open(file.sha256, first=0, after=min(file.bytes, most))
     return b"".join(pieces).decode("utf-8", errors="replace")

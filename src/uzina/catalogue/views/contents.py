@@ -28,7 +28,11 @@ LARGEST_UNIT = 1e6
 
 
 def sample(version: Version) -> rules.Sample | None:
-    """Return the beginning of the file that shows most, None where no file can be shown."""
+    """Return the beginning of the file that shows most, None where no file can be shown, or where
+    the files were deleted.
+    """
+    if queries.is_purged(version):
+        return None
     path = rules.sampled_path([one["path"] for one in version.manifest])
     file = version.file(path) if path else None
     if file is None:
