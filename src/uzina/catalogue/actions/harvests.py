@@ -369,6 +369,10 @@ def _say(dataset: Dataset, one: rules.Foreign, terms: dict[str, Licence], *, now
         "formats": list(one.formats),
         "bytes": one.bytes,
         "licence": one.licence_said,
+        "record": one.record_uri,
+        "issued_at": one.issued_at.isoformat() if one.issued_at else "",
+        "modified_at": one.modified_at.isoformat() if one.modified_at else "",
+        "listed_at": dataset.origin.get("listed_at") or now.isoformat(),
     }
     dataset.state, dataset.published_at = DatasetState.PUBLISHED, _issued(one, now)
     dataset.changed_at = now

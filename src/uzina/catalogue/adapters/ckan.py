@@ -129,6 +129,7 @@ def _record(
         formats=rules.file_formats(one.get("format") or one.get("mimetype") for one in files),
         bytes=sum(_size(one.get("size")) for one in files),
         issued_at=rules.moment(package.get("metadata_created")),
+        modified_at=rules.moment(package.get("metadata_modified")),
     )
 
 

@@ -134,11 +134,12 @@ def statements(answer: Answer) -> Index:
 def page_of(index: Index, licences: Sequence[Mapping[str, str]]) -> rules.Page:
     """Return the datasets of a page. A record that cannot be kept is told, the others are kept."""
     records, broken = [], []
+    rows = _catalog_records(index)
     for subject, said in index.items():
         if not any(_value(one) == f"{DCAT}Dataset" for one in said.get(RDF_TYPE, ())):
             continue
         try:
-            records.append(_record(subject, said, index, licences))
+            records.append(_record(subject, said, index, licences, rows.get(subject)))
         except rules.BrokenRecord as error:
             broken.append((_value(subject)[:200], str(error)))
     totals = [
@@ -155,6 +156,7 @@ def _record(
     said: Mapping[str, Sequence[Thing]],
     index: Index,
     licences: Sequence[Mapping[str, str]],
+    row: object = None,
 ) -> rules.Foreign:
     files = [index.get(one, {}) for one in said.get(f"{DCAT}distribution", ())]
     named = [
@@ -190,7 +192,28 @@ def _record(
         ),
         bytes=sum(min(int(float(one)), 2**50) for one in sizes if _is_number(one)),
         issued_at=rules.moment(next(iter(_values(said, f"{DCT}issued")), "")),
+        record_uri=rules.web_address(_value(row)) if isinstance(row, ox.NamedNode) else "",
+        modified_at=rules.moment(
+            next(iter(_values(index.get(row, {}), f"{DCT}modified")), "")
+            or next(iter(_values(said, f"{DCT}modified")), "")
+        ),
     )
+
+
+def _catalog_records(index: Index) -> Mapping[object, object]:
+    """Return what is the portal's own record of a dataset, by the dataset: not one that it took."""
+    rows = {
+        subject: said
+        for subject, said in index.items()
+        if any(_value(one) == f"{DCAT}CatalogRecord" for one in said.get(RDF_TYPE, ()))
+    }
+    taken = {one for said in rows.values() for one in said.get(f"{DCT}source", ())}
+    return {
+        topic: subject
+        for subject, said in rows.items()
+        if subject not in taken
+        for topic in said.get(PREFIXES["foaf"] + "primaryTopic", ())
+    }
 
 
 def _is_number(text: str) -> bool:

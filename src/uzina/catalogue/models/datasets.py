@@ -73,7 +73,8 @@ class Dataset(models.Model):
     identifier    shaped as a DOI, "" until one is given
     source        the portal it was harvested from, null for our own; then nobody changes it here
     source_uri    what names it there
-    origin        of harvested data: digest of the record, formats, bytes, the licence as named
+    origin        of harvested data: digest of the record, formats, bytes, the licence as named,
+                  the portal's own record with its dates, when it was first listed here
     seen_in       key of the harvest that saw it last
     """
 

@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Q
 from uzina.catalogue.models import Dataset, Fragment
 from uzina.catalogue.queries.records import record_of
 from uzina.catalogue.rules import dcat, feeds, reports, shapes
+from uzina.catalogue.rules.datasets import DatasetState
 from uzina.catalogue.rules.feeds import PAGE, Member, Wish
 from uzina.catalogue.rules.rdf import placed
 
@@ -126,7 +127,30 @@ def fragment(slug: str) -> Fragment | None:
         .filter(dataset__slug=slug)
         .first()
     )
-    return found
+    return found or _listed(slug)
+
+
+def _listed(slug: str) -> Fragment | None:
+    """Return what we tell of harvested data, or its tombstone, made as it is asked for.
+
+    It is kept in no row, so that no list of ours holds it. Cost: up to five queries.
+    """
+    dataset = (
+        Dataset.objects.select_related("holder", "licence", "source")
+        .filter(slug=slug, source__isnull=False)
+        .first()
+    )
+    if dataset is None:
+        return None
+    is_gone = dataset.state is not DatasetState.PUBLISHED
+    ntriples = "" if is_gone else dcat.listed_ntriples(record_of(dataset))
+    return Fragment(
+        dataset=dataset,
+        ntriples=ntriples,
+        digest=state_of(ntriples),
+        changed_at=dataset.changed_at,
+        gone_at=dataset.changed_at if is_gone else None,
+    )
 
 
 def croissant(slug: str, *, base: str) -> str | None:

@@ -4,8 +4,9 @@ from uzina.catalogue import rules
 from uzina.catalogue.adapters import registrar
 from uzina.catalogue.models import Dataset, Layout, Version
 from uzina.catalogue.queries.citations import citation
+from uzina.catalogue.queries.sources import origin_of
 from uzina.catalogue.queries.terms import policy_of
-from uzina.catalogue.rules import stewardship, vocabularies
+from uzina.catalogue.rules import vocabularies
 from uzina.catalogue.rules.citation import bibtex
 from uzina.catalogue.rules.columns import MEDIA_TYPES, MOST_LAID_OUT
 from uzina.catalogue.rules.records import (
@@ -25,7 +26,7 @@ def record_of(dataset: Dataset) -> Record:
     The manifest is read for the newest version only: older ones are named, not listed. Files that
     were given up are not listed either.
     """
-    main = (dataset.language_codes or ["en"])[0]
+    main = (dataset.language_codes or ["en" if dataset.source_id is None else ""])[0]
     texts = {main: {"title": dataset.title, "description": dataset.description}}
     texts |= {code: one for code, one in dataset.translations.items() if code != main}
     policy = policy_of(dataset)
@@ -68,8 +69,9 @@ def record_of(dataset: Dataset) -> Record:
         places=_terms("country", dataset.places),
         begins_on=dataset.begins_on,
         ends_on=dataset.ends_on,
-        answers=stewardship.public_answers(dataset.answers, str(dataset.access_right)),
+        answers=rules.public_answers(dataset.answers, str(dataset.access_right)),
         policy=policy.offer if policy is not None else None,
+        origin=origin_of(dataset),
     )
 
 

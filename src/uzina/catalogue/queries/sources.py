@@ -7,8 +7,9 @@ from typing import Any
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from uzina.catalogue.models import Dataset, Harvest, Source
-from uzina.catalogue.queries.licences import licences
+from uzina.catalogue.queries.licences import NO_LICENCE, licences
 from uzina.catalogue.rules.datasets import DatasetState
+from uzina.catalogue.rules.records import Origin
 
 
 def licence_rows() -> list[dict[str, Any]]:
@@ -38,6 +39,26 @@ def source_names(codes: Sequence[str]) -> dict[str, str]:
 def listed(source: Source) -> int:
     """Return how many datasets of a portal are listed here."""
     return int(Dataset.objects.filter(source=source, state=DatasetState.PUBLISHED).count())
+
+
+def origin_of(dataset: Dataset) -> Origin | None:
+    """Return where a dataset was harvested, None for our own."""
+    if dataset.source is None:
+        return None
+    said = dataset.origin
+    return Origin(
+        uri=dataset.source_uri,
+        portal=dataset.source.url,
+        record=said.get("record", ""),
+        issued_at=_moment(said.get("issued_at")),
+        modified_at=_moment(said.get("modified_at")),
+        listed_at=_moment(said.get("listed_at")) or dataset.changed_at,
+        is_licensed=dataset.licence.slug != NO_LICENCE,
+    )
+
+
+def _moment(written: str | None) -> datetime | None:
+    return datetime.fromisoformat(written) if written else None
 
 
 def open_harvest(code: str) -> Harvest | None:

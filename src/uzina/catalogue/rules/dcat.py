@@ -9,6 +9,7 @@ Source: DCAT-AP 3.0.1, https://semiceu.github.io/DCAT-AP/releases/3.0.1/
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -61,8 +62,57 @@ def dataset_ntriples(record: Record) -> str:
     for one in _distributions(graph, record, licence):
         graph.say(dataset, "dcat:distribution", one)
         graph.say(one, "odrl:hasPolicy", policy)
-    _record(graph, dataset, record)
+    _record(graph, dataset, record, listed_at=record.published_at)
     return graph.ntriples()
+
+
+def listed_ntriples(record: Record) -> str:
+    """Return harvested data as N-Triples under BASE: what its portal says, and our record of it.
+
+    The data keeps the name its portal gave it, so that who harvests both sees one dataset; our
+    page is told as another identifier. What we name ourselves lies under our page. Files are the
+    portal's to tell: our record names the record it was made from.
+
+    Source: Guidelines on the management of identifiers, and the properties of a Catalogue Record,
+    https://semiceu.github.io/DCAT-AP/releases/3.0.1/
+    """
+    origin = record.origin
+    graph, page = Graph(), dataset_iri(record.slug)
+    named = _as_named(origin.uri) if origin is not None else None
+    if origin is None or named is None:
+        return ""
+    dataset = graph.type(named, "dcat:Dataset", "dcat:Resource")
+    _name(graph, dataset, record)
+    graph.say(dataset, "dct:identifier", text(origin.uri))
+    graph.say(dataset, "adms:identifier", _identifier(graph, page, page))
+    graph.say(dataset, "dct:issued", instant(origin.issued_at) if origin.issued_at else None)
+    home = link(record.landing_url)
+    if home is not None:
+        graph.say(dataset, "dcat:landingPage", graph.type(home, "foaf:Document"))
+    publisher = record.creators[0] if record.creators else None
+    if publisher is not None:
+        graph.say(dataset, "dct:publisher", _agent(graph, publisher, node(f"{page}#publisher")))
+    _contact(graph, dataset, record, at=publisher.name if publisher else record.contact_email)
+    _classify(graph, dataset, record)
+    if origin.is_licensed:
+        _licence(graph, dataset, record)
+
+    row = _record(graph, dataset, record, listed_at=origin.listed_at)
+    theirs = _as_named(origin.record) or node(f"{page}#source")
+    graph.type(theirs, "dcat:CatalogRecord")
+    graph.say(theirs, "foaf:primaryTopic", dataset)
+    graph.say(theirs, "dct:modified", instant(origin.modified_at or record.changed_at))
+    graph.say(row, "dct:source", theirs)
+    graph.say(row, "prov:wasDerivedFrom", link(origin.portal))
+    return graph.ntriples()
+
+
+def _as_named(uri: str) -> ox.NamedNode | None:
+    """Return the node of a name somebody else gave, as it stands where that can be."""
+    try:
+        return ox.NamedNode(uri)
+    except ValueError:
+        return link(uri)
 
 
 def chain_ntriples(record: Record) -> str:
@@ -99,19 +149,32 @@ def chain_ntriples(record: Record) -> str:
     return graph.ntriples()
 
 
-def _describe(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
-    """Say what people read: names, texts, days, version."""
+def _name(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
+    """Say what people read: titles, texts, keywords. The shapes want a description: where a portal
+    gives none, the title stands for it.
+    """
     for language, words in record.title.items():
-        graph.say(dataset, "dct:title", text(words, language))
-    for language, words in record.description.items():
-        graph.say(dataset, "dct:description", text(words, language))
-    main = next(iter(record.title), None)
+        graph.say(dataset, "dct:title", text(words, language or None))
+    for language, words in (record.description or record.title).items():
+        graph.say(dataset, "dct:description", text(words, language or None))
+    main = next(iter(record.title), None) or None
     for word in record.keywords:
         graph.say(dataset, "dcat:keyword", text(word, main))
+
+
+def _identifier(graph: Graph, page: str, written: str) -> ox.NamedNode:
+    """Say another identifier of the data on a page; return its node."""
+    other = graph.type(node(f"{page}#identifier"), "adms:Identifier")
+    graph.say(other, "skos:notation", text(written))
+    return other
+
+
+def _describe(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
+    """Say what people read and what names it: texts, identifiers, days, version."""
+    _name(graph, dataset, record)
     graph.say(dataset, "dct:identifier", text(dataset.value))
     if record.identifier:
-        other = graph.type(node(f"{dataset.value}#identifier"), "adms:Identifier")
-        graph.say(other, "skos:notation", text(record.identifier))
+        other = _identifier(graph, dataset.value, record.identifier)
         graph.say(dataset, "adms:identifier", other)
     graph.say(dataset, "dct:issued", instant(record.published_at))
     graph.say(dataset, "dct:modified", instant(record.changed_at))
@@ -133,9 +196,15 @@ def _people(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
         for at, one in enumerate(record.creators, start=1)
     ]
     graph.say(dataset, "dct:creator", *(makers or [holder]))
+    _contact(graph, dataset, record, at=record.holder.name)
+
+
+def _contact(graph: Graph, dataset: ox.NamedNode, record: Record, *, at: str) -> None:
+    """Say whom to ask: a person or an office, or else where they are."""
     if record.contact_name or record.contact_email:
-        contact = graph.type(node(f"{dataset.value}#contact"), "vcard:Kind", "vcard:Organization")
-        graph.say(contact, "vcard:fn", text(record.contact_name or record.holder.name))
+        named = node(f"{dataset_iri(record.slug)}#contact")
+        contact = graph.type(named, "vcard:Kind", "vcard:Organization")
+        graph.say(contact, "vcard:fn", text(record.contact_name or at))
         if record.contact_email:
             mail = node(f"mailto:{quote(record.contact_email, safe='@+')}")
             graph.say(contact, "vcard:hasEmail", mail)
@@ -253,7 +322,7 @@ def _licence(graph: Graph, dataset: ox.NamedNode, record: Record) -> ox.NamedNod
     named = (
         (node(terms.iri) if terms.iri else None)
         or link(terms.url)
-        or node(f"{dataset.value}#licence")
+        or node(f"{dataset_iri(record.slug)}#licence")
     )
     graph.type(named, "dct:LicenseDocument")
     graph.say(named, "dct:title", text(terms.title_en, "en"), text(terms.title_ro, "ro"))
@@ -335,10 +404,13 @@ def _media_type(written: str) -> str:
     return "" if "/x-" in written else IANA + written
 
 
-def _record(graph: Graph, dataset: ox.NamedNode, record: Record) -> None:
-    """Say when this description changed, apart from the data."""
-    row = graph.type(node(f"{dataset.value}#record"), "dcat:CatalogRecord")
+def _record(
+    graph: Graph, dataset: ox.NamedNode, record: Record, *, listed_at: datetime
+) -> ox.NamedNode:
+    """Say when this description was listed and changed, apart from the data; return its node."""
+    row = graph.type(node(f"{dataset_iri(record.slug)}#record"), "dcat:CatalogRecord")
     graph.say(row, "foaf:primaryTopic", dataset)
-    graph.say(row, "dct:issued", instant(record.published_at))
+    graph.say(row, "dct:issued", instant(listed_at))
     graph.say(row, "dct:modified", instant(record.changed_at))
     graph.say(row, "dct:conformsTo", graph.type(node(PROFILE), "dct:Standard"))
+    return row

@@ -54,6 +54,8 @@ class Foreign:
     licence_said  what was named, as it stands
     formats       "CSV", "JSON"
     bytes         of all its files, 0 when that is not said
+    record_uri    what names the portal's own record of it, "" when it names none
+    modified_at   when the portal last changed what it says, None when that is not said
     """
 
     uri: str
@@ -72,13 +74,16 @@ class Foreign:
     formats: tuple[str, ...] = ()
     bytes: int = 0
     issued_at: datetime | None = None
+    record_uri: str = ""
+    modified_at: datetime | None = None
 
     @property
     def digest(self) -> str:
-        """What tells one state of the record from another."""
-        return hashlib.sha256(
-            json.dumps(asdict(self), sort_keys=True, default=str).encode()
-        ).hexdigest()
+        """What tells one state of the record from another. A new date alone is no new state:
+        some portals stamp all they have each time they are asked.
+        """
+        said = {key: one for key, one in asdict(self).items() if key != "modified_at"}
+        return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

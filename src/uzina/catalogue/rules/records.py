@@ -70,16 +70,39 @@ class LicenceRecord:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where harvested data comes from.
+
+    uri          what names it at its portal
+    portal       the address that is harvested
+    record       what names the portal's own record of it, "" where it names none
+    issued_at    when it was first published there, None where that is not said
+    modified_at  when the portal's record last changed, None where that is not said
+    listed_at    when it was first listed here
+    is_licensed  whether the portal named a licence that we know
+    """
+
+    uri: str
+    portal: str
+    record: str
+    issued_at: datetime | None
+    modified_at: datetime | None
+    listed_at: datetime
+    is_licensed: bool
+
+
+@dataclass(frozen=True)
 class Record:
     """A dataset with its newest versions, and every code looked up.
 
-    title, description  {language: text}, the main language first
+    title, description  {language: text}, the main language first; "" where a portal says none
     versions            newest first; never empty for published data
     changed_at          when the description or the data last changed
     answers             what a steward answered and everybody may read, by the key of the question
     is_registered       whether https://doi.org knows the identifier
     cite_as             how the newest version is cited, for BibTeX
     policy              the ODRL offer, None where there is none
+    origin              of harvested data, None for our own
     """
 
     slug: str
@@ -109,6 +132,7 @@ class Record:
     ends_on: date | None = None
     answers: Mapping[str, Any] = field(default_factory=dict)
     policy: Mapping[str, Any] | None = None
+    origin: Origin | None = None
 
     @property
     def newest(self) -> VersionRecord | None:

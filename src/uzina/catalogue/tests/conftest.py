@@ -1,10 +1,14 @@
 """What the catalogue's tests start from."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
 from uzina.catalogue import actions
+from uzina.catalogue.tests.portal import Portal
 from uzina.core.tests import NOW
 
 COMPLETE = {
@@ -65,3 +69,23 @@ def dataset(register):
 def version(dataset, ana, send):
     files = [send(ana, "ro/a.txt", b"Bun\xc4\x83 ziua\n" * 10), send(ana, "page.html", b"<script>")]
     return actions.add_version(dataset, files=files, note="First.", by=ana, now=NOW)
+
+
+@pytest.fixture
+def portal():
+    """A portal on this machine, which the settings of the test allow to be read."""
+    made = Portal()
+    given = settings.UZINA
+    limits = replace(given.harvest, may_private=True, most_pages=6, most_mb=2, timeout_s=20)
+    with override_settings(UZINA=replace(given, harvest=limits)):
+        yield made
+    made.close()
+
+
+@pytest.fixture
+def add(portal, org, operator):
+    def add(kind="ckan", url=None, **given):
+        facts = {"title": "Portal", "every_hours": 24, "licences": [], "owner": org} | given
+        return actions.add_source(url=url or portal.url, kind=kind, by=operator, now=NOW, **facts)
+
+    return add
