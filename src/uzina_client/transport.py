@@ -15,6 +15,7 @@ from typing import Any, Self
 import httpx
 
 from uzina_client.problems import Problem, Unreachable, read_problem
+from uzina_client.wire import Wire
 
 Json = Any
 """A decoded JSON document. What is in it is in the portal's OpenAPI document."""
@@ -64,7 +65,7 @@ class Transport:
             base_url=f"{self.url}/api/v1",
             headers=headers,
             timeout=timeout_s,
-            transport=wire,
+            transport=wire or Wire(),
             follow_redirects=False,
         )
 
