@@ -53,12 +53,12 @@ def sources(corpus: str) -> list[Source]:
     table = tomllib.loads(PACKAGES.read_text("utf-8"))["corpora"][corpus]
     return [
         Source(
-            package=row["package"].format(folder=folder),
+            package=row["package"].format(folder=folder.lower()),
             version=row["version"],
             language=language,
             pattern=row["files"].format(folder=folder),
             licence=row["licence"],
-            copyright_from=row.get("copyright", row["package"]).format(folder=folder),
+            copyright_from=row.get("copyright", row["package"]).format(folder=folder.lower()),
             what=row["what"],
         )
         for row in table["sources"]
@@ -162,6 +162,8 @@ def build(corpus: str, work: Path, out: Path) -> dict[str, Any]:
     pending: list[bytes] = []
     for at, source in enumerate(chosen):
         found = list(documents(source, work))
+        if not found:
+            raise SystemExit(f"{source.package} has no documents at {source.pattern}.")
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found).encode()
         raw_digest.update(lines)
         pending.append(lines)
