@@ -11,6 +11,7 @@ import sys
 import tomllib
 import traceback
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from uzina_recipes import catalogue, session, verify
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 DONE, FAILED, BAD_CONFIG = 0, 1, 2
 GOING_ON = {"train", "prepare"}
 """Recipes that go on where they were after whatever happened."""
+KERNEL_FOLDERS = [
+    Path(catalogue.__file__).parent / "corpus" / "__pycache__",
+    Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "numba",
+]
+"""Where numba itself keeps compiled kernels. A node that cannot write to either (installed read-only,
+without a home) keeps them in the run directory, for all workers and tasks of the run."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -73,6 +80,17 @@ def settings(recipe: Recipe, path: Path) -> dict[str, Value]:
     return recipe.resolve(given)
 
 
+def can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is missing."""
+    try:
+        folder = folder.expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
+    except (OSError, RuntimeError):  # the latter where nobody has a home
+        return False
+
+
 def check_same_run(run: RunDirectory, recipe: Recipe, chosen: dict[str, Value]) -> None:
     """Refuse to go on with a run under another recipe or other settings.
 
@@ -106,6 +124,8 @@ def execute(recipe: Recipe, run: RunDirectory) -> int:
     # OpenMP's threads otherwise spin while they wait, which on a shared machine costs more than
     # it gains. It is read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not any(map(can_write, KERNEL_FOLDERS)):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(run.path / "work" / "kernels"))
     module = importlib.import_module(f"uzina_recipes.recipes.{recipe.slug}.run")
     try:
         with run:

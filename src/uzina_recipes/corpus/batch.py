@@ -30,7 +30,8 @@ class Batch:
         starts = np.zeros(len(texts) + 1, np.int64)
         np.cumsum([len(text) for text in texts], out=starts[1:])
         raw = "".join(texts).encode("utf-32-le", "surrogatepass")
-        return cls(np.frombuffer(raw, np.uint32), starts)
+        # A copy, since kernels are compiled once more for arrays that cannot be written to.
+        return cls(np.frombuffer(raw, np.uint32).copy(), starts)
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -86,10 +86,14 @@ def classes() -> NDArray[np.uint16]:
     return table
 
 
+USED = (range(0x40000), range(0xE0000, 0xE1000))
+"""Where Unicode has characters at all; beyond is what is unassigned or for private use."""
+
+
 @functools.cache
-def letters() -> str:
-    """Every code point in order, for a pattern to run over; surrogates too."""
-    return "".join(map(chr, range(EVERY)))
+def letters(points: range) -> str:
+    """Code points in order, for a pattern to run over; surrogates too."""
+    return "".join(map(chr, points))
 
 
 SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
@@ -98,7 +102,11 @@ SPACES = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 
 def runs(pattern: str) -> list[tuple[int, int]]:
     """The half-open runs of code points that match a pattern."""
-    return [found.span() for found in regex.finditer(f"(?:{pattern})+", letters())]
+    return [
+        (points.start + found.start(), points.start + found.end())
+        for points in USED
+        for found in regex.finditer(f"(?:{pattern})+", letters(points))
+    ]
 
 
 @functools.cache

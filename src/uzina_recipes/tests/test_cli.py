@@ -1,6 +1,7 @@
 """Whatever happens, exit.json says it, and a person can read it."""
 
 import json
+import os
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_an_unforeseen_error_is_in_exit_json_too(tmp_path, data):
     (source / "shards.json").write_text("{}")
     run = run_folder(tmp_path / "run", {}, data=source)
     assert start("train", run) == 1
-    assert (ended(run)["state"], ended(run)["reason"]) == ("failed", "KeyError: 'train'")
+    assert (ended(run)["state"], ended(run)["reason"]) == ("failed", "KeyError: 'vocabulary'")
 
 
 def test_the_manifest_says_what_ran_on_what(straight, data):
@@ -136,3 +137,18 @@ def test_verify_resume_answers_with_its_exit_code(tmp_path, capsys):
     assert cli.main(["verify-resume", "--run-dir", str(one), "--against", str(one)]) == 0
     assert cli.main(["verify-resume", "--run-dir", str(one), "--against", str(two)]) == 1
     assert '"equal": true' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_compiled_kernels_go_to_the_run_only_where_no_other_folder_can_be_written_to(
+    tmp_path, monkeypatch, can
+):
+    (tmp_path / "file").touch()
+    folders = [tmp_path / "file" / "below", tmp_path / "made" if can else tmp_path / "file"]
+    monkeypatch.setattr(cli, "KERNEL_FOLDERS", folders)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    run = run_folder(tmp_path / "run", {})
+    assert start("prepare", run) == 1
+    kept = os.environ.get("NUMBA_CACHE_DIR")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    assert kept == (None if can else str(run / "work" / "kernels"))

@@ -107,6 +107,12 @@ def test_a_word_is_what_a_reader_takes_for_one(text, words):
     assert kernel_words(text) == words
 
 
+def test_no_character_lies_beyond_those_that_the_tables_are_made_of():
+    known = {point for points in characters.USED for point in points}
+    rest = "".join(chr(point) for point in range(characters.EVERY) if point not in known)
+    assert regex.search(r"[\p{L}\p{N}\p{M}\p{P}\p{S}\p{Cc}\p{Z}]", rest) is None
+
+
 def symbols_only(word: str) -> bool:
     return all(characters.classes()[ord(c)] & characters.SYMBOL for c in word)
 
