@@ -7,10 +7,14 @@ import pytest
 from tokenizers import Tokenizer
 
 from uzina_recipes import shards
+from uzina_recipes.corpus import tokens
 from uzina_recipes.corpus.batch import Batch
 from uzina_recipes.recipes.prepare import duplicates
 from uzina_recipes.run_directory import file_sha256, read_lines
 from uzina_recipes.tests.conftest import ended, run_folder, start, write_config
+
+SETTINGS = {"vocabulary": 512, "held_out": 0.1, "workers": 1}
+"""Those of the fixture `prepared`."""
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +100,7 @@ def test_tokens_give_back_every_byte_of_any_text(data):
 
 
 def test_the_same_documents_give_the_same_files(prepared, data, tmp_path):
-    again = run_folder(
-        tmp_path / "run",
-        {"vocabulary": 512, "held_out": 0.1, "workers": 1},
-        documents=prepared / "inputs" / "documents",
-    )
+    again = run_folder(tmp_path / "run", SETTINGS, documents=prepared / "inputs" / "documents")
     assert start("prepare", again) == 0
     for name in ("train.bin", "heldout.bin", "heldout.jsonl", "tokenizer.json"):
         assert (again / "export" / "data" / name).read_bytes() == (data / name).read_bytes()
@@ -108,7 +108,7 @@ def test_the_same_documents_give_the_same_files(prepared, data, tmp_path):
 
 def test_a_copy_and_a_broken_line_are_counted_and_change_nothing_else(rows, tmp_path):
     # Navigation is counted over documents, so there a copy would make a difference.
-    settings = {"vocabulary": 300, "held_out": 0.1, "workers": 1, "boilerplate_documents": 10**6}
+    settings = {"vocabulary": 330, "held_out": 0.1, "workers": 1, "boilerplate_documents": 10**6}
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows[:60])
     bad = ['{"id": 1', '{"id": "x", "text": 5, "language": "ro", "source": "s"}', "[]"]
     copy = json.dumps(rows[30] | {"id": "copy"})
@@ -167,3 +167,34 @@ def test_a_stop_file_ends_the_preparation_and_it_starts_again_afterwards(prepare
     assert start("prepare", run) == 0
     assert ended(run)["state"] == "done"
     assert read_lines(run / "metrics.jsonl")[-1]["life"] == 2
+
+
+def test_the_report_says_which_library_encoded_and_how_often_it_was_checked(report):
+    found = report["encoding"]
+    assert found["encoded_twice"] > 0
+    assert (found["by"], found["parts_that_differed"], found["differed"]) == ("tokie", 0, "")
+
+
+def test_a_fast_tokenizer_that_errs_once_is_found_and_the_reference_encodes_everything(
+    prepared, data, tmp_path, monkeypatch
+):
+    real = tokens.Encoder.encode
+    calls = []
+
+    def once(self, texts):
+        calls.append(self.fast)
+        if len(calls) == 2:
+            self.disagreed = f"ion.popescu@exemplu.ro {texts[0][:20]}"
+            return tokens.Ids(np.array([0] * len(texts) + [1]), np.array([7], np.uint32))
+        return real(self, texts)
+
+    monkeypatch.setattr(tokens.Encoder, "encode", once)
+    run = run_folder(tmp_path / "run", SETTINGS, documents=prepared / "inputs" / "documents")
+    assert start("prepare", run) == 0
+    found = json.loads((run / "export" / "data" / "report.json").read_text("utf-8"))["encoding"]
+    assert (found["by"], found["parts_that_differed"]) == ("tokenizers", 1)
+    assert found["differed"].startswith("<email>")
+    assert calls[-1] is None
+    for name in ("train.bin", "heldout.bin"):
+        again = (run / "export" / "data" / name).read_bytes()
+        assert again == (data / name).read_bytes()

@@ -98,18 +98,27 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_files(source, s
 def test_a_killed_run_leaves_no_worker_behind(source, small_batches, tmp_path):
     run = folder_of(tmp_path, source, workers=2)
     process = start_apart("prepare", run)
-    tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     children: list[str] = []
-    while len(children) < 2 and process.poll() is None:
+    # Python's own tracker, what workers are forked from, and a worker.
+    while len(children) < 3 and process.poll() is None:
         time.sleep(0.05)
-        children = tasks.read_text().split()
-    assert children
+        children = below(str(process.pid))
+    assert len(children) >= 3
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     deadline = time.monotonic() + 120
     while any(map(is_running, children)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not any(map(is_running, children))
+
+
+def below(process):
+    """The processes that a process started, and those that they started."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [*children, *(deeper for child in children for deeper in below(child))]
 
 
 def is_running(process):

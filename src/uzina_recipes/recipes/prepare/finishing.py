@@ -34,15 +34,13 @@ def finish(
     data = run.path / "export" / "data"
     parts.clear(data)
     data.mkdir(parents=True)
-    facts = [work.step("tokenise").facts(key) for key in keys]
+    facts = [work.tokenised.facts(key) for key in keys]
     for split in SPLITS:
         together(
             data / f"{split}.bin",
-            [work.step("tokenise").path(key, f".{split}.bin") for key in keys],
+            [work.tokenised.path(key, f".{split}.bin") for key in keys],
         )
-    together(
-        data / "heldout.jsonl", [work.step("tokenise").path(key, ".heldout.jsonl") for key in keys]
-    )
+    together(data / "heldout.jsonl", [work.tokenised.path(key, ".heldout.jsonl") for key in keys])
     shutil.copyfile(work.settled / "tokenizer.json", data / "tokenizer.json")
     if work.settings["parquet"]:
         lay_parquet(work, keys, data / "texts")
@@ -82,6 +80,7 @@ def finish(
         "personal_data": {"replaced": scrubbed, "by_language": personal},
         "out": out,
         "vocabulary": vocabulary,
+        "encoding": encoding(work, keys, facts),
         "settings": {
             name: value for name, value in work.settings.items() if name not in WHERE_IT_RAN
         },
@@ -92,6 +91,20 @@ def finish(
     }
     write(data / "report.json", found)
     return found
+
+
+def encoding(work: Work, keys: Sequence[str], facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Which library encoded, how many texts both encoded, and a text on which they differed."""
+    first = (
+        [work.step("tokenise").facts(key) for key in keys] if work.by_reference.exists() else facts
+    )
+    differed = [row["disagreed"] for row in first if row["disagreed"]]
+    return {
+        "by": "tokenizers" if work.encoder.fast is None else "tokie",
+        "encoded_twice": sum(row["encoded_twice"] for row in first),
+        "parts_that_differed": len(differed),
+        "differed": differed[0] if differed else "",
+    }
 
 
 def write(path: Path, facts: dict[str, Any]) -> None:
@@ -112,7 +125,7 @@ def lay_parquet(work: Work, keys: Sequence[str], folder: Path) -> None:
     for split in SPLITS:
         (folder / split).mkdir(parents=True)
         for key in keys:
-            piece = work.step("tokenise").path(key, f".{split}.parquet")
+            piece = work.tokenised.path(key, f".{split}.parquet")
             if piece.exists():
                 shutil.copyfile(piece, folder / split / f"{key}.parquet")
 

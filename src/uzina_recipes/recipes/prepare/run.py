@@ -20,21 +20,19 @@ import hashlib
 import json
 import os
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from uzina_recipes import faults
 from uzina_recipes.recipes.prepare import parts, readers, settling, steps
 from uzina_recipes.recipes.prepare.finishing import finish
+from uzina_recipes.recipes.prepare.workers import Pool
 from uzina_recipes.run_directory import Failed, RunDirectory, Stopped, code_version, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import TracebackType
 
     from uzina_recipes.catalogue import Value
 
@@ -280,8 +278,15 @@ class Preparation:
         settlement.commit()
 
     def tokenise(self) -> None:
-        """Tokenise every part."""
-        self.over_parts(self.work.step("tokenise"), steps.tokenise, self.work.step("clean"), "kept")
+        """Tokenise every part; all of them again when the fast tokenizer was found to err."""
+        work = self.work
+        self.over_parts(work.tokenised, steps.tokenise, work.step("clean"), "kept")
+        if self.share.stage or work.by_reference.exists():
+            return
+        if any(work.tokenised.facts(key)["disagreed"] for key in self.keys()):
+            work.step("by_reference").ready()
+            work.by_reference.touch()
+            self.over_parts(work.tokenised, steps.tokenise, work.step("clean"), "kept")
 
     def check_before(self, stage: str) -> None:
         """Raise Failed when a stage that this one builds on is not complete."""
@@ -310,72 +315,6 @@ class Preparation:
             getattr(self, stage)()
         self.run.enter("finish")
         return finish(self.work, self.keys(), self.run, self.files, self.kept_out)
-
-
-class Pool:
-    """Where functions are called: here for one worker, in processes for several, kept between
-    steps.
-    """
-
-    def __init__(self, workers: int) -> None:
-        """Start nothing yet."""
-        self.workers = workers
-        self.processes: ProcessPoolExecutor | None = None
-
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[dict[str, Any]]:
-        """Have a function called."""
-        if self.workers == 1:
-            return call_here(function, *arguments)
-        if self.processes is None:
-            # Spawned, not forked: a fork copies locks that our own threads hold.
-            self.processes = ProcessPoolExecutor(
-                self.workers, get_context("spawn"), settle_in, (os.getpid(),)
-            )
-        return self.processes.submit(function, *arguments)
-
-    def __enter__(self) -> Self:
-        """Nothing to do."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the processes. Raises Failed when one was killed, most likely for its memory."""
-        if self.processes is not None:
-            self.processes.shutdown(cancel_futures=True)
-        if isinstance(error, BrokenProcessPool):
-            raise Failed(
-                "A worker was killed, most likely because memory ran out. Ask for more memory or "
-                "set fewer workers; what is done is kept.",
-                resume=True,
-            ) from error
-
-
-def call_here(function: Callable[..., dict[str, Any]], *arguments: Any) -> Future[dict[str, Any]]:
-    """Call a function now; what it raises is raised here."""
-    future: Future[dict[str, Any]] = Future()
-    future.set_result(function(*arguments))
-    return future
-
-
-def settle_in(parent: int) -> None:
-    """Prepare a worker: the signals of the job are the parent's, and it ends with its parent."""
-    import signal
-    import threading
-
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def run(directory: RunDirectory, settings: Mapping[str, Value]) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -86,10 +86,21 @@ class Work:
             parts.load(self.settled / "evaluation.filled", "<i4"),
         )
 
-    @cached_property
+    @property
     def encoder(self) -> Encoder:
-        """The tokenizer."""
-        return Encoder((self.settled / "tokenizer.json").read_text("utf-8"))
+        """The tokenizer, read once a process."""
+        text = (self.settled / "tokenizer.json").read_text("utf-8")
+        return encoder(text, by_reference=self.by_reference.exists())
+
+    @property
+    def by_reference(self) -> Path:
+        """Is there when the fast tokenizer gave other ids than the reference in some part."""
+        return self.settled / "by_reference"
+
+    @property
+    def tokenised(self) -> Step:
+        """The parts of the last step: other ones once the reference alone encodes."""
+        return self.step("by_reference" if self.by_reference.exists() else "tokenise")
 
     def decisions(self, key: str) -> NDArray[np.uint8]:
         """What was decided of each document of a clean part."""
@@ -98,6 +109,15 @@ class Work:
     def __getstate__(self) -> dict[str, Any]:
         """Another process opens for itself what it needs."""
         return {"folder": self.folder, "settings": self.settings}
+
+
+@lru_cache(2)
+def encoder(text: str, *, by_reference: bool) -> Encoder:
+    """The tokenizer of a tokenizer.json: setting it up takes as long as encoding a part."""
+    found = Encoder(text)
+    if by_reference:
+        found.fast = None
+    return found
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
@@ -217,10 +237,11 @@ def border(work: Work, key: str) -> dict[str, Any]:
 
 def tokenise(work: Work, key: str) -> dict[str, Any]:
     """Write a part's tokens of both splits, its held-out texts, and its sums."""
-    step = work.step("tokenise")
+    step, encoder = work.tokenised, work.encoder
+    encoder.checked, encoder.disagreed = 0, None
     decisions = work.decisions(key)
-    separator = work.encoder.reference.token_to_id(shards.SEPARATOR)
-    token = shards.token_type(work.encoder.reference.get_vocab_size())
+    separator = encoder.reference.token_to_id(shards.SEPARATOR)
+    token = shards.token_type(encoder.reference.get_vocab_size())
     rows = list(rows_of(work.step("clean").path(key, ".jsonl")))
     facts: dict[str, Any] = {"documents": len(rows)}
     for split, decided in (("train", TRAIN), ("heldout", HELD_OUT)):
@@ -229,7 +250,7 @@ def tokenise(work: Work, key: str) -> dict[str, Any]:
         with step.path(key, f".{split}.bin").open("wb") as out:
             for start in range(0, len(mine), CHUNK):
                 batch = mine[start : start + CHUNK]
-                codes = work.encoder.encode([row["text"] for row in batch])
+                codes = encoder.encode([row["text"] for row in batch])
                 for at, row in enumerate(batch):
                     ids = codes.ids[codes.starts[at] : codes.starts[at + 1]]
                     out.write(np.array([separator, *ids], token).tobytes())
@@ -241,6 +262,8 @@ def tokenise(work: Work, key: str) -> dict[str, Any]:
             )
         if work.settings["parquet"]:
             write_parquet(step.path(key, f".{split}.parquet"), mine)
+    facts["encoded_twice"] = encoder.checked
+    facts["disagreed"] = encoder.disagreed and work.judge.scrubbed(encoder.disagreed)
     step.commit(key, facts)
     return facts
 
