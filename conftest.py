@@ -21,6 +21,13 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name a parameter of bytes by what it is, not by its bytes: a packed file carries the second
+    it was made in, and every worker must name a test alike.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def no_console():
     """Take the server's own log off the terminal: what a test prints is what is tested.

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import threading
 import uuid
 import zlib
@@ -15,7 +16,7 @@ from uzina.catalogue.ports import Incoming, StoreDown, WrongBytes
 from uzina.core.errors import Refused
 from uzina.core.tests import NOW
 
-BODY = os.urandom(11 << 20) + b"Toate oamenii se nasc liberi."
+BODY = random.Random(11).randbytes(11 << 20) + b"Toate oamenii se nasc liberi."
 SHA = hashlib.sha256(BODY).hexdigest()
 PART = 5 << 20
 """S3 takes no smaller part, but for the last."""
