@@ -15,8 +15,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from multiprocessing import get_context
+from functools import cache, partial
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from uzina_recipes.corpus import exact, filters, language, near, tokens
 from uzina_recipes.corpus.batch import Batch
+from uzina_recipes.recipes.prepare.workers import LOADED
 
 SLICE = 4_000_000
 BATCH = 64
@@ -86,9 +87,16 @@ def judge(task: tuple[int, Path, int, int], *, whole: bool, out: Path) -> dict:
     }
 
 
-def encode(task: tuple[int, np.ndarray], *, out: Path, encoder: tokens.Encoder) -> dict:
+@cache
+def encoder_of(tokenizer: Path) -> tokens.Encoder:
+    """The tokenizer, set up once a process."""
+    return tokens.Encoder(tokenizer.read_text("utf-8"))
+
+
+def encode(task: tuple[int, np.ndarray], *, out: Path, tokenizer: Path) -> dict:
     """Tokenise what is left of one slice."""
     number, left = task
+    encoder = encoder_of(tokenizer)
     lap = Lap(spent := Counter())
     with (out / f"kept-{number:05}.jsonl").open(encoding="utf-8") as file:
         rows = [line for line, stays in zip(file, left, strict=True) if stays]
@@ -125,7 +133,8 @@ def prepare(mode: str, processes: int, out: Path, tokenizer: Path, parts: list[P
     exacts, nears = exact.Exact(out), near.Near(out, SHAPE)
     fates, told, sizes = [], [], []
     work = partial(judge, whole=mode != "fast", out=out)
-    context = get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(LOADED)
     with context.Pool(processes) if processes > 1 else Alone() as pool:
         tasks = [(number, *slice_) for number, slice_ in enumerate(slices)]
         for done in pool.imap(work, tasks):
@@ -144,13 +153,14 @@ def prepare(mode: str, processes: int, out: Path, tokenizer: Path, parts: list[P
         survivors = np.split(left, np.cumsum(sizes)[:-1])
         if mode == "train":
             tokenizer.write_text(train(out, survivors), "utf-8")
-        encoder = tokens.Encoder(tokenizer.read_text("utf-8"))
-        work = partial(encode, out=out, encoder=encoder)
+        work = partial(encode, out=out, tokenizer=tokenizer)
         lengths = []
         for done in pool.imap(work, list(enumerate(survivors))):
             assert done["disagreed"] is None, done["disagreed"]
             lengths.append(done["sizes"])
             spent += done["spent"]
+    # Its seconds and its workers' count only once it has ended.
+    forkserver._forkserver._stop()  # noqa: SLF001
     fate = np.concatenate(fates)
     kept = np.flatnonzero(fate == filters.KEPT)
     np.save(out / "lengths.npy", np.concatenate(lengths))
