@@ -19,6 +19,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from uzina.catalogue import actions as data_actions
 from uzina.catalogue import queries as catalogue
 from uzina.catalogue.rules.rdf import SYNTAXES, placed, written
 from uzina.compute import queries as compute
@@ -164,6 +165,15 @@ def _check_page(
     return render(request, "training/run_check.html", context)
 
 
+def _report(request: SignedIn, found: Run) -> prepared.Report | None:
+    """Return what a run tells of the data it made, with excerpts: to who may read them."""
+    if found.output is None or found.recipe.output is not runs.Output.DATA:
+        return None
+    if not data_actions.begin_look(found.output, by=request.user, now=now()):
+        return None
+    return queries.preparation(found)
+
+
 def _run(request: SignedIn, code: str) -> Run:
     found: Run = get_object_or_404(Run.objects.visible_to(request.user).whole(), code=code)
     return found
@@ -178,7 +188,7 @@ def run(request: SignedIn, code: str) -> HttpResponse:
     if found.facts.get("exit", {}).get("resume") is False:
         verbs = [verb for verb in verbs if verb != "resume"]
     result = Evaluation.objects.filter(run=found).first()
-    report = queries.preparation(found)
+    report = _report(request, found)
     context = {
         "run": found,
         "report": report,

@@ -10,7 +10,7 @@ from uzina.catalogue.actions.datasets import (
     register_dataset,
     withdraw,
 )
-from uzina.catalogue.actions.evidence import begin_read, note_use
+from uzina.catalogue.actions.evidence import begin_look, begin_read, note_use
 from uzina.catalogue.actions.fragments import (
     refresh,
     refresh_all,
@@ -97,6 +97,7 @@ __all__ = [
     "add_version_from_folder",
     "answer_negotiation",
     "ask_access",
+    "begin_look",
     "begin_read",
     "begin_upload",
     "check_upload",

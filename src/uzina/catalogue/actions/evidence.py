@@ -33,10 +33,9 @@ def note_use(
 
     Once a day for the same use. Whoever serves bytes to a person calls it.
     """
-    dataset = version.dataset
-    is_free = dataset.access_right is rules.AccessRight.PUBLIC or version.opened_at is not None
-    if is_free or dataset.kind is not rules.DatasetKind.DATA:
+    if _is_free(version):
         return None
+    dataset = version.dataset
     request = under or queries.grant_in_use(dataset, person=person, project=project, now=now)
     row, is_new = Evidence.objects.get_or_create(
         version=version,
@@ -59,19 +58,24 @@ def note_use(
     return row
 
 
+def _is_free(version: Version) -> bool:
+    dataset = version.dataset
+    is_open = dataset.access_right is rules.AccessRight.PUBLIC or version.opened_at is not None
+    return is_open or dataset.kind is not rules.DatasetKind.DATA
+
+
 def begin_read(
     version: Version,
     *,
     by: Person | AnonymousUser,
     now: datetime,
-    kind: rules.UseKind = rules.UseKind.DOWNLOAD,
 ) -> None:
     """Let somebody read bytes of the version, and note it where the data is restricted.
 
-    Every door that serves bytes, samples, or a link to them calls it first. For public data it
-    writes nothing.
+    Every door that serves bytes or a link to them calls it first. For public data it writes
+    nothing.
 
-    Raises NotAllowed version.read.no_access.
+    Raises NotAllowed version.read.no_access, Refused version.use.purged.
     """
     if not access.may_read_bytes(by, version, now=now):
         raise NotAllowed(
@@ -80,5 +84,27 @@ def begin_read(
             reference=version.reference,
             address=f"{settings.UZINA.site.url}/datasets/{version.dataset.slug}/access/",
         )
+    queries.check_not_purged(version)
     if isinstance(by, Person):
-        note_use(version, kind=kind, person=by, project=None, subject="", now=now)
+        note_use(
+            version,
+            kind=rules.UseKind.DOWNLOAD,
+            person=by,
+            project=None,
+            subject="",
+            now=now,
+        )
+
+
+def begin_look(version: Version, *, by: Person | AnonymousUser, now: datetime) -> bool:
+    """Tell whether somebody may see samples and statistics of the version, and note that they do
+    where not everybody may. Every door that shows any calls it first.
+    """
+    if not access.may_see_sample(by, version, now=now):
+        return False
+    if isinstance(by, Person) and not _is_free(version):
+        policy = queries.policy_of(version.dataset)
+        if policy is None or not policy.shows_sample:
+            kind = rules.UseKind.PREVIEW
+            note_use(version, kind=kind, person=by, project=None, subject="", now=now)
+    return True

@@ -85,7 +85,10 @@ def add_version(request: SignedIn, slug: Slug, body: VersionIn) -> Any:
 @router.get("/datasets/{slug}/versions/{number}", response=VersionOut)
 def show_version(request: SignedIn, slug: Slug, number: Number) -> Any:
     """One version with its manifest, its digest and what it was made from."""
-    return visible_version(request, slug, number)
+    found = visible_version(request, slug, number)
+    if found.facts:
+        actions.begin_look(found, by=request.user, now=now())
+    return found
 
 
 @router.api_operation(

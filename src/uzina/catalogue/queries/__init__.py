@@ -87,6 +87,7 @@ from uzina.catalogue.queries.uploads import (
     parts,
 )
 from uzina.catalogue.queries.versions import (
+    check_not_purged,
     check_versions,
     contents,
     data_for,
@@ -110,6 +111,7 @@ __all__ = [
     "catalog_page",
     "check_fragments",
     "check_link",
+    "check_not_purged",
     "check_use",
     "check_versions",
     "citation",

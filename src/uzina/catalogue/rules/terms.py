@@ -60,6 +60,7 @@ class UseKind(States):
 
     JOB = "job", _("In a job"), "quiet"
     DOWNLOAD = "download", _("Download"), "quiet"
+    PREVIEW = "preview", _("Sample and statistics"), "quiet"
     TRANSFER = "transfer", _("Transfer to another data space"), "quiet"
 
 

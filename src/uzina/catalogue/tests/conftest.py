@@ -2,14 +2,19 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
 from django.test import override_settings
 
 from uzina.catalogue import actions
+from uzina.catalogue.models import Dataset
+from uzina.catalogue.rules import AccessRight
 from uzina.catalogue.tests.portal import Portal
 from uzina.core.tests import NOW
+from uzina.people import actions as people
+from uzina.people.rules import OrganisationKind
 
 COMPLETE = {
     "contact_name": "Biroul de date",
@@ -89,3 +94,49 @@ def add(portal, org, operator):
         return actions.add_source(url=url or portal.url, kind=kind, by=operator, now=NOW, **facts)
 
     return add
+
+
+@pytest.fixture
+def radu(stranger):
+    """Who leads another project, of another organisation."""
+    return stranger
+
+
+@pytest.fixture
+def theirs(radu):
+    """Radu's project, of a university in Germany."""
+    organisation = people.register_organisation(
+        people.OrganisationFacts(
+            name="Universität Neustadt",
+            kind=OrganisationKind.UNIVERSITY,
+            country="DE",
+            headcount=900,
+            turnover_eur=0,
+            balance_eur=0,
+        ),
+        by=radu,
+        now=NOW,
+    )
+    return people.open_project(
+        organisation,
+        title="Health texts",
+        lead=radu,
+        starts_at=NOW - timedelta(days=1),
+        ends_at=NOW + timedelta(days=300),
+        award_code="",
+        by=None,
+        now=NOW,
+    )
+
+
+@pytest.fixture
+def restricted(version, ana):
+    """A published dataset of Ana's project whose files are not for everybody."""
+    dataset = actions.publish(version.dataset, by=ana, now=NOW)
+    return right(dataset, AccessRight.RESTRICTED)
+
+
+def right(dataset, access_right):
+    Dataset.objects.filter(pk=dataset.pk).update(access_right=access_right)
+    dataset.refresh_from_db()
+    return dataset

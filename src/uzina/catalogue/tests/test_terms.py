@@ -10,62 +10,17 @@ from uzina.catalogue import access, actions, queries, tasks
 from uzina.catalogue.models import AccessRequest, Dataset, Evidence, Policy
 from uzina.catalogue.rules import AccessRight, AccessState, DatasetState
 from uzina.catalogue.rules.odrl import Terms
+from uzina.catalogue.tests.conftest import right
 from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
 from uzina.people import actions as people
 from uzina.people.models import Message
-from uzina.people.rules import MembershipKind, OrganisationKind, ProjectState
+from uzina.people.rules import MembershipKind, ProjectState
 from uzina.people.tests import make_person
 
 TICK = timedelta(microseconds=1)
 UNTIL = NOW + timedelta(days=30)
-
-
-@pytest.fixture
-def radu(stranger):
-    """Who leads another project, of another organisation."""
-    return stranger
-
-
-@pytest.fixture
-def theirs(radu):
-    """Radu's project, of a university in Germany."""
-    organisation = people.register_organisation(
-        people.OrganisationFacts(
-            name="Universität Neustadt",
-            kind=OrganisationKind.UNIVERSITY,
-            country="DE",
-            headcount=900,
-            turnover_eur=0,
-            balance_eur=0,
-        ),
-        by=radu,
-        now=NOW,
-    )
-    return people.open_project(
-        organisation,
-        title="Health texts",
-        lead=radu,
-        starts_at=NOW - timedelta(days=1),
-        ends_at=NOW + timedelta(days=300),
-        award_code="",
-        by=None,
-        now=NOW,
-    )
-
-
-@pytest.fixture
-def restricted(version, ana):
-    """A published dataset of Ana's project whose files are not for everybody."""
-    dataset = actions.publish(version.dataset, by=ana, now=NOW)
-    return right(dataset, AccessRight.RESTRICTED)
-
-
-def right(dataset, access_right):
-    Dataset.objects.filter(pk=dataset.pk).update(access_right=access_right)
-    dataset.refresh_from_db()
-    return dataset
 
 
 def asked(dataset, project, by, **changes):

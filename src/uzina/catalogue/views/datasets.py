@@ -86,7 +86,7 @@ def _contents(newest: Version | None, request: HttpRequest, here: str) -> dict[s
     """Return the sample and the statistics, for those who may see them."""
     if newest is None:
         return {"may_see_sample": True}
-    if not access.may_see_sample(request.user, newest, now=now()):
+    if not actions.begin_look(newest, by=request.user, now=now()):
         return {"may_see_sample": False}
     return {
         "may_see_sample": True,

@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
-from uzina.catalogue import access, queries
+from uzina.catalogue import access, actions, queries
 from uzina.catalogue.models import Version
 from uzina.core.attachments import attachment
 from uzina.core.errors import NotAllowed
@@ -31,10 +31,12 @@ def file(request: HttpRequest, slug: str, number: int, path: str) -> HttpRespons
     found = version.file(path)
     if found is None or holder is None:
         raise Http404
-    if not holder.is_active or not access.may_read_bytes(holder, version, now=now()):
+    moment = now()
+    if not holder.is_active or not access.may_read_bytes(holder, version, now=moment):
         raise NotAllowed(
             "file.link.revoked", _("Who asked for this link may no longer read the file.")
         )
+    actions.begin_read(version, by=holder, now=moment)
     return attachment(
         request,
         path=found.path,

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from uzina.compute.adapters.run_directory import INPUTS
 from uzina.compute.ports import SchedulerDown
-
-INPUTS = "inputs"
 
 
 @contextmanager

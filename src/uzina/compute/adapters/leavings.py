@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from uzina.compute.adapters import run_directory
+from uzina.compute.adapters.run_directory import INPUTS
 from uzina.compute.rules import OUTPUTS, STOP
 
 MAX_FILES, MAX_DEPTH = 10_000, 12
@@ -101,8 +102,11 @@ class Opened:
 
 
 def opened(run_dir: Path, path: str) -> Opened | None:
-    """Return a file to send; None for what is no plain file below the run directory."""
-    if any(part.startswith(".") for part in path.split("/")):
+    """Return a file to send; None for what is no plain file below the run directory, and for the
+    inputs laid there: the catalogue gives those to who may read them.
+    """
+    parts = [one for one in path.split("/") if one]
+    if parts[:1] == [INPUTS] or any(one.startswith(".") for one in parts):
         return None
     about = run_directory.about(run_dir, path)
     if about is None:

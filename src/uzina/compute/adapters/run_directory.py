@@ -22,6 +22,7 @@ MAX_READ = 1_048_576
 MAX_RECORD = 65_536
 MAX_ENTRIES, MAX_DEPTH = 500, 6
 CURVE_PIECES, CURVE_PIECE = 32, 65_536
+INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def record(run_dir: Path, path: str) -> dict[str, Any]:
 
 
 def files(run_dir: Path) -> list[Entry]:
-    """Return the plain files, hidden ones left out, at most 500 and six folders deep."""
+    """Return the plain files but inputs and hidden ones, at most 500 and six folders deep."""
     found: list[Entry] = []
     _walk(run_dir, "", MAX_DEPTH, found)
     return sorted(found, key=lambda entry: entry.path)
@@ -182,7 +183,11 @@ def _walk(folder: Path, prefix: str, depth: int, found: list[Entry]) -> None:
             for entry in entries:
                 if len(found) >= MAX_ENTRIES:
                     return
-                if entry.name.startswith(".") or entry.is_symlink():
+                if (
+                    entry.name.startswith(".")
+                    or entry.is_symlink()
+                    or prefix + entry.name == INPUTS
+                ):
                     continue
                 path = (prefix + entry.name).encode("utf-8", "replace").decode()
                 if entry.is_dir(follow_symlinks=False) and depth:

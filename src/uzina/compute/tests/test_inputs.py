@@ -42,7 +42,7 @@ def submit(project, ana, **changes):
 
 
 def test_a_job_finds_its_datasets_and_files_before_it_starts(
-    ana, project, allocation, corpus, cluster_kind
+    api, ana, project, allocation, corpus, cluster_kind
 ):
     job = submit(
         project,
@@ -56,6 +56,14 @@ def test_a_job_finds_its_datasets_and_files_before_it_starts(
 
     assert job.state is JobState.DONE
     assert (queries.run_dir(job) / "logs" / "stdout.log").read_bytes() == BODY + b"a = 1\n"
+    base = f"/api/v1/compute/jobs/{job.code}/files"
+    client = api(ana)
+    listed = [one["path"] for one in client.get(base).json()["items"]]
+    assert "config.toml" in listed
+    assert client.get(f"{base}/config.toml").status_code == 200
+    assert not [path for path in listed if path.startswith("inputs")]
+    for path in ("inputs/corpus/ro/a.txt", "/inputs/corpus/ro/a.txt", "inputs//corpus/ro/a.txt"):
+        assert client.get(f"{base}/{path}").status_code == 404, "the catalogue gives inputs"
 
 
 def test_a_dataset_withdrawn_before_the_start_fails_the_job_and_gives_its_hours_back(

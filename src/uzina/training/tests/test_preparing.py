@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uzina.catalogue import queries as catalogue
+from uzina.catalogue.models import Dataset
 from uzina.compute.models import Job
 from uzina.core.errors import Invalid
 from uzina.core.tests import NOW
@@ -143,6 +144,21 @@ def test_the_page_of_a_preparation_shows_what_became_of_the_documents(collected,
         assert words in shown
     assert "Prea &lt;script&gt; scurt" in shown
     assert "<b>x</b>" not in shown
+
+
+@pytest.mark.django_db
+def test_excerpts_of_restricted_data_are_shown_to_who_may_read_them_and_it_is_noted(
+    collected, ana, operator
+):
+    Dataset.objects.filter(pk=collected.output.dataset_id).update(access_right="restricted")
+    for person, is_shown in ((operator, False), (ana, True)):
+        client = Client()
+        client.force_login(person)
+        answer = client.get(f"/runs/{collected.code}/")
+        assert answer.status_code == 200
+        assert ("scurt" in answer.content.decode()) == is_shown
+    noted = catalogue.evidence_of(collected.output.dataset).get()
+    assert (noted.person, noted.kind) == (ana, "preview")
 
 
 @pytest.mark.django_db
