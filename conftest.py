@@ -21,6 +21,15 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what touches the database, so that what does not is asked on one database only."""
+    for item in items:
+        fixtures = {"db", "transactional_db"} & set(item.fixturenames)
+        if fixtures or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+
+
 def pytest_make_parametrize_id(val, argname):
     """Name a parameter of bytes by what it is, not by its bytes: a packed file carries the second
     it was made in, and every worker must name a test alike.
