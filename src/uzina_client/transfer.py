@@ -30,6 +30,8 @@ IN_ONE_REQUEST = 8 << 20
 """Files up to so many bytes are sent whole; losing one costs little."""
 HELD_PART = 32 << 20
 """Parts up to so many bytes are held while they are sent; larger ones are read twice."""
+WRITE_BEHIND = 16 << 20
+"""Bytes that came before the system is asked to begin writing them to the disk."""
 TRIES = 12
 """A part is tried so often, each time as patiently as any request: two minutes and more."""
 COME_AGAIN = frozenset({"upload.part.busy", "upload.part.cut_short"})
@@ -277,12 +279,17 @@ class Transfer:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name[:200]}.{blob.sha256[:12]}.part")
         digest = hashlib.sha256()
-        with part.open("a+b") as file:
-            have = _read_into(digest, file, blob.bytes)
-            self.progress.move(have)
-            self._fetch_rest(base + quote(entry["path"]), file, digest, have, blob.bytes)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with part.open("a+b") as file:
+                have = _read_into(digest, file, blob.bytes)
+                self.progress.move(have)
+                self._fetch_rest(base + quote(entry["path"]), file, digest, have, blob.bytes)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            if part.stat().st_size == 0:
+                part.unlink()
+            raise
         if digest.hexdigest() != blob.sha256 or part.stat().st_size != blob.bytes:
             part.unlink()
             msg = f"{path.name} came broken: its checksum does not match. Fetch it again."
@@ -292,7 +299,7 @@ class Transfer:
 
     def _fetch_rest(self, address: str, file: BinaryIO, digest: Any, have: int, size: int) -> None:
         """Fetch what is missing; a connection that is lost after some bytes is made again."""
-        tries = 0
+        tries, begun = 0, have
         while have < size or (size == 0 and tries == 0):
             before = have
             try:
@@ -304,6 +311,7 @@ class Transfer:
                         digest.update(piece)
                         have += len(piece)
                         self.progress.move(len(piece))
+                        begun = _begin_writing(file, begun, have)
                 if have < size:
                     raise Unreachable(self.transport.url, f"{have} of {size} bytes came")
             except Unreachable:
@@ -482,6 +490,15 @@ def _pieces(file: BinaryIO, size: int) -> Iterator[bytes]:
             raise Changed("The file became shorter while it was sent. Send it when it is at rest.")
         size -= len(piece)
         yield piece
+
+
+def _begin_writing(file: BinaryIO, begun: int, have: int) -> int:
+    """Have the system write what came to the disk by and by, so that little is left at the end."""
+    if have - begun < WRITE_BEHIND or not hasattr(os, "posix_fadvise"):
+        return begun
+    file.flush()
+    os.posix_fadvise(file.fileno(), begun, have - begun, os.POSIX_FADV_DONTNEED)
+    return have
 
 
 def _checked_pieces(path: Path, blob: Blob) -> Iterator[bytes]:

@@ -294,6 +294,15 @@ def test_a_download_that_never_goes_on_stops_and_keeps_what_came(
     assert kept.read_bytes() == BODY[:900]
 
 
+def test_a_download_that_is_refused_leaves_no_empty_file(
+    portal: ScriptedPortal, tmp_path: Path
+) -> None:
+    portal.will(Reply(403, {"code": "access.read.refused"}))
+    with client(portal) as uzina, pytest.raises(Problem):
+        uzina.catalogue.transfer.fetch_all("/base", [entry()], to=tmp_path)
+    assert list((tmp_path / "d").iterdir()) == []
+
+
 # --- folders ------------------------------------------------------------------------------------
 
 
