@@ -226,9 +226,7 @@ def withdraw_amendment(amendment: Amendment, *, by: Person, now: datetime) -> Am
 def _extend(award: Award, amendment: Amendment, reason: str, by: Person, now: datetime) -> None:
     award.ends_at = amendments.extended_end(queries.held(award), amendment.facts["months"])
     award.save(update_fields=["ends_at"])
-    storage = ledger_queries.storage_allocations(award.its_project)
-    kept = [one for one in storage if one.state is not AllocationState.ENDED]
-    for one in [*_open_allocations(award), *kept]:
+    for one in [*_open_allocations(award), *_open_storage(award)]:
         ledger.prolong(one, ends_at=award.ends_at, reason=reason, by=by, now=now)
     people.extend_project(award.its_project, ends_at=award.ends_at, by=by, now=now)
     obligations.owe_final_report(award, now=now)
@@ -326,12 +324,18 @@ def _resume(award: Award, _amendment: Amendment, reason: str, by: Person, now: d
 
 
 def _end_early(award: Award, amendment: Amendment, reason: str, by: Person, now: datetime) -> None:
-    """Give the free hours back and end the period; what runs may finish and is charged."""
+    """Give the free hours back and end the period; what runs may finish and is charged.
+
+    The storage's period ends too. Its files stay as long as the award promised after the end.
+    """
     for number, one in enumerate(_open_allocations(award)):
         key = f"amendment:{amendment.code}:{number}"
         if free := ledger_queries.balance(one).free:
             ledger.reduce(one, amount=free, reason=reason, key=f"{key}:back", by=by, now=now)
         ledger.expire(one, reason=reason, key=f"{key}:end", by=by, now=now)
+    for number, one in enumerate(_open_storage(award)):
+        key = f"amendment:{amendment.code}:storage:{number}"
+        ledger.expire(one, reason=reason, key=key, by=by, now=now)
     award.ends_at = people.wind_up(award.its_project, by=by, now=now).ends_at
     award.ended_early_at, award.suspended_at = now, None
     award.save(update_fields=["ends_at", "ended_early_at", "suspended_at"])
@@ -363,6 +367,11 @@ def _locked_amendment(amendment: Amendment) -> Amendment:
 
 def _open_allocations(award: Award) -> list[Allocation]:
     rows = ledger_queries.allocations_of(award.its_project)
+    return [one for one in rows if one.state is not AllocationState.ENDED]
+
+
+def _open_storage(award: Award) -> list[Allocation]:
+    rows = ledger_queries.storage_allocations(award.its_project)
     return [one for one in rows if one.state is not AllocationState.ENDED]
 
 

@@ -196,6 +196,19 @@ def test_a_pause_freezes_the_hours_and_going_on_thaws_them(award, ana, operator)
     assert refusal(amend, fresh(award), K.RESUMPTION, operator) == "amendment.ask.not_suspended"
 
 
+def test_an_early_end_ends_the_period_of_the_storage_and_takes_no_room_from_its_files(
+    award, ana, operator
+):
+    project = award.its_project
+    held = ledger.storage_mb(project)
+    (storage,) = ledger.storage_allocations(project)
+    approve(ask(fresh(award), K.EARLY_END, ana), operator)
+    storage.refresh_from_db()
+    assert (storage.state, storage.ends_at > LATER) == ("ended", True)
+    assert ledger.storage_mb(project) == held > 0
+    assert ledger.check_books().balanced
+
+
 @pytest.mark.parametrize("is_paused", [False, True])
 def test_an_early_end_gives_the_rest_back_and_brings_the_report_forward(
     call, award, ana, operator, is_paused

@@ -70,7 +70,7 @@ def _follow(space: Space, quota: rules.Quota, keeping: rules.Keeping, *, now: da
         space.byte_quota, space.file_quota = quota.bytes, quota.files
         lower_limit(space)
         log("space.resized", space.reference, by=None, now=now, before=before, bytes=quota.bytes)
-    if expires_at > space.expires_at:
+    if expires_at != space.expires_at:
         space.warned_days = None
         if space.why == "ended" and now < expires_at:
             space.state = rules.SPACE_FLOW.after("reopen", space.state)

@@ -9,6 +9,7 @@ from uzina.catalogue import queries as catalogue_queries
 from uzina.catalogue import tasks
 from uzina.catalogue.actions import filing, keeping, spaces
 from uzina.catalogue.adapters import store
+from uzina.catalogue.apps import STORAGE_NEWS
 from uzina.catalogue.models import Item, Purge, Space, Tombstone
 from uzina.catalogue.queries import spaces as queries
 from uzina.catalogue.rules import spaces as rules
@@ -16,6 +17,7 @@ from uzina.catalogue.tests.test_spaces import is_sound, kept, sums
 from uzina.core.errors import Invalid, NotAllowed, Refused
 from uzina.core.models import LogEntry
 from uzina.core.tests import NOW
+from uzina.people import actions as people
 from uzina.people.models import Message
 
 TICK = timedelta(microseconds=1)
@@ -244,6 +246,24 @@ def test_a_project_that_gets_more_time_gets_its_ended_spaces_back(filled, projec
     filled.refresh_from_db()
     assert (filled.state, filled.warned_days) == ("open", None)
     assert filled.expires_at == project.ends_at + 30 * DAY
+
+
+def test_a_project_that_ends_early_ends_its_storage_early_and_its_people_are_told_anew(
+    filled, project, operator
+):
+    regular = filled.expires_at
+    keeping.warn(filled, now=regular - 3 * DAY)
+    stopped = regular - 40 * DAY
+    people.wind_up(project, by=operator, now=stopped)
+    assert "project.wound_up" in STORAGE_NEWS
+    tasks.follow_spaces(event="project.wound_up", subject=project.code, facts={}, now=stopped)
+    filled.refresh_from_db()
+    assert (filled.expires_at, filled.state) == (stopped + 30 * DAY, "open")
+    assert filled.expires_at < regular
+
+    assert keeping.warn(filled, now=stopped) == 30
+    assert not keeping.end(filled, now=filled.expires_at - TICK)
+    assert keeping.end(filled, now=filled.expires_at)
 
 
 def test_what_an_award_promised_decides_the_end(project):
