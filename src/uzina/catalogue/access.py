@@ -45,6 +45,17 @@ def may_read_answers(person: Person, dataset: Dataset) -> bool:
     return may_add_to(person, dataset) or people.is_auditor(person)
 
 
+def may_see_jobs(person: Person | AnonymousUser, dataset: Dataset) -> bool:
+    """Tell whether the person sees which jobs made and used the data: who holds them, operators and
+    auditors. Others see the jobs of their own projects.
+    """
+    return isinstance(person, Person) and (
+        may_hold(person, dataset.holder, dataset.project)
+        or queries.represents(person, dataset.holder)
+        or people.is_auditor(person)
+    )
+
+
 def may_publish(person: Person | None, dataset: Dataset) -> bool:
     """Tell whether the person may publish or withdraw: the lead, or the holder's representative."""
     if dataset.source_id is not None:

@@ -82,6 +82,18 @@ def _shown(award: Award, language: str) -> PublicAward:
     )
 
 
+def public_projects(projects: Iterable[int], *, language: str) -> list[tuple[str, str]]:
+    """Return title and organisation of those projects, by key, whose award anybody may see by name.
+
+    Up to three queries, none for no project.
+    """
+    keys = list(projects)
+    if not keys:
+        return []
+    rows = shown(accepted_awards().filter(project__in=keys), language=language)
+    return sorted({(one.title, one.organisation) for one in rows if one.title})
+
+
 def public_choices() -> tuple[list[str], list[str], list[int]]:
     """Return the modes, countries and years there are accepted awards of. Three queries."""
     rows = Award.objects.filter(state=AwardState.ACCEPTED).order_by()

@@ -270,7 +270,7 @@ def _note_staging(
     )
     grant = row.request.code if row is not None and row.request is not None else ""
     _row, is_new = Staging.objects.get_or_create(
-        version=version, subject=subject, defaults={"at": now}
+        version=version, subject=subject, defaults={"project": project, "at": now}
     )
     if is_new:
         log("version.staged", version.reference, by=by, now=now, job=subject, grant=grant)

@@ -7,9 +7,9 @@ from django.utils.timezone import now
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from uzina.catalogue import actions, rules
+from uzina.catalogue import access, actions, rules
 from uzina.catalogue.api.shared import Code, Slug, visible_dataset, visible_datasets
-from uzina.catalogue.api.versions import VersionSummary
+from uzina.catalogue.api.versions import VersionSummary, told
 from uzina.catalogue.models import Dataset, Version
 from uzina.core.errors import Invalid, Problem
 from uzina.core.inputs import Line, Paragraphs
@@ -76,8 +76,10 @@ class DatasetDetail(DatasetOut):
     version_list: list[VersionSummary]
 
     @staticmethod
-    def resolve_version_list(row: Dataset) -> list[Version]:
-        return sorted(row.versions.all(), key=lambda one: -one.number)
+    def resolve_version_list(row: Dataset, context: dict[str, Any]) -> list[Version]:
+        sees_jobs = access.may_see_jobs(context["request"].user, row)
+        rows = sorted(row.versions.all(), key=lambda one: -one.number)
+        return [told(one, sees_jobs=sees_jobs) for one in rows]
 
 
 class Withdrawal(Schema):

@@ -53,6 +53,13 @@ class VersionSummary(Schema):
         return row.dataset.slug
 
 
+def told(row: Version, *, sees_jobs: bool) -> Version:
+    """Return a version as somebody may see it: without its job where they see none. Not to be saved."""
+    if not sees_jobs:
+        row.made_by_job = ""
+    return row
+
+
 class VersionOut(VersionSummary):
     manifest: list[FileOut]
     facts: dict[str, Any]
@@ -86,6 +93,7 @@ def add_version(request: SignedIn, slug: Slug, body: VersionIn) -> Any:
 def show_version(request: SignedIn, slug: Slug, number: Number) -> Any:
     """One version with its manifest, its digest and what it was made from."""
     found = visible_version(request, slug, number)
+    told(found, sees_jobs=access.may_see_jobs(request.user, found.dataset))
     if found.facts:
         actions.begin_look(found, by=request.user, now=now())
     return found

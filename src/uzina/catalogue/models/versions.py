@@ -140,10 +140,16 @@ class Version(models.Model):
 
 
 class Staging(models.Model):
-    """A version was laid into the run directory of a job: what the data was used for."""
+    """A version was laid into the run directory of a job: what the data was used for.
+
+    project  whose job it is, null for the factory's own
+    """
 
     version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="stagings")
     subject = models.CharField(max_length=16)
+    project = models.ForeignKey(
+        "people.Project", null=True, on_delete=models.PROTECT, related_name="+"
+    )
     at = models.DateTimeField()
 
     class Meta:

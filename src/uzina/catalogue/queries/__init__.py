@@ -44,8 +44,8 @@ from uzina.catalogue.queries.records import (
 from uzina.catalogue.queries.search import (
     Found,
     holder_names,
+    job_uses,
     search,
-    stagings_of,
     words_nobody_has,
 )
 from uzina.catalogue.queries.sources import (
@@ -139,6 +139,7 @@ __all__ = [
     "incoming",
     "is_direct",
     "is_purged",
+    "job_uses",
     "language_names",
     "licence",
     "licence_rows",
@@ -168,7 +169,6 @@ __all__ = [
     "source_names",
     "sources",
     "sources_with_last",
-    "stagings_of",
     "state_of",
     "text",
     "usable_version",

@@ -122,7 +122,35 @@ def holder_names(codes: Sequence[str]) -> dict[str, str]:
     return dict(rows.distinct())
 
 
-def stagings_of(dataset: Dataset) -> QuerySet[Staging]:
-    """Return the uses of a dataset's versions by jobs, newest first."""
-    rows: QuerySet[Staging] = Staging.objects.filter(version__dataset=dataset)
-    return rows.select_related("version").only("subject", "at", "version__number").order_by("-at")
+@dataclass(frozen=True)
+class JobUses:
+    """What jobs a dataset was used in: how many, of which projects (their keys), and those that a
+    person may see, newest first.
+    """
+
+    total: int
+    projects: Sequence[int]
+    shown: Sequence[Staging]
+
+
+def job_uses(
+    dataset: Dataset, *, seen_by: "Person | AnonymousUser", may_see_all: bool, most: int
+) -> JobUses:
+    """Return what jobs used a dataset; of those shown, no more than some. Up to three statements."""
+    rows = Staging.objects.filter(version__dataset=dataset)
+    seen = rows
+    if isinstance(seen_by, AnonymousUser):
+        seen = rows.none()
+    elif not may_see_all:
+        seen = rows.filter(project__in=seen_by.memberships.values("project"))
+    return JobUses(
+        total=rows.values("subject").distinct().count(),
+        projects=list(
+            rows.exclude(project=None).order_by().values_list("project", flat=True).distinct()
+        ),
+        shown=list(
+            seen.select_related("version")
+            .only("subject", "at", "version__number")
+            .order_by("-at")[:most]
+        ),
+    )

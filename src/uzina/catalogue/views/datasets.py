@@ -46,6 +46,7 @@ def _dataset_page(
     here = get_language() or "en"
     versions = list(found.versions.order_by("-number").defer("manifest", "facts")[:VERSIONS_SHOWN])
     newest = found.versions.order_by("-number").select_related("dataset").first()
+    may_see_jobs = access.may_see_jobs(request.user, found)
     is_mine = isinstance(request.user, Person) and access.may_publish(request.user, found)
     verbs = rules.DATASET.verbs(found.state) if is_mine else []
     said = found.translations.get(here) or {}
@@ -64,7 +65,10 @@ def _dataset_page(
         "files_left": max(0, newest.file_count - FILES_SHOWN) if newest else 0,
         "sources": _sources(found, request),
         "uses": list(queries.uses(found, seen_by=request.user)[:100]),
-        "jobs": list(queries.stagings_of(found)[:JOBS_SHOWN]),
+        "jobs": queries.job_uses(
+            found, seen_by=request.user, may_see_all=may_see_jobs, most=JOBS_SHOWN
+        ),
+        "may_see_jobs": may_see_jobs,
         "verbs": verbs,
         "form": form,
         "url": settings.UZINA.site.url,

@@ -49,6 +49,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
             for one in page
         ],
         "may_read": access.may_read_bytes(request.user, found, now=now()),
+        "may_see_jobs": access.may_see_jobs(request.user, found.dataset),
         "identifier": queries.identifier_of(found.dataset, number),
         "sources": list(queries.sources(found, seen_by=request.user)),
         "numbers": list(

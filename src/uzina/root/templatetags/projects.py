@@ -5,9 +5,11 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.formats import number_format
+from django.utils.translation import get_language
 
 from uzina.calls import queries as calls
 from uzina.calls.models import Application, Award
+from uzina.calls.queries import public_awards
 from uzina.calls.rules import aid as calls_aid
 from uzina.calls.rules import modes as calls_modes
 from uzina.calls.rules.flows import AwardState
@@ -34,6 +36,12 @@ def project_facts(project: Project) -> dict[str, Any]:
 def acknowledgement(project: Project, award: Award | None) -> dict[str, Any]:
     """Show the sentence that publications carry, with a button that copies it."""
     return {"text": queries.acknowledgement(project, award)}
+
+
+@register.inclusion_tag("root/public_projects.html")
+def public_projects(keys: list[int]) -> dict[str, Any]:
+    """Name those of some projects, given by their keys, whose awards are public."""
+    return {"rows": public_awards.public_projects(keys, language=get_language() or "en")}
 
 
 @register.filter
