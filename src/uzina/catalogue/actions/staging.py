@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.utils.functional import lazy
+
 from uzina.catalogue.actions.filing import note_use
 from uzina.catalogue.actions.spaces import check_may_write, put_files, release, reserve, settle
 from uzina.catalogue.adapters import store
@@ -21,7 +23,9 @@ from uzina.catalogue.queries import spaces as queries
 from uzina.catalogue.rules import spaces as rules
 from uzina.core.db import action
 from uzina.core.errors import Refused
+from uzina.core.http import told
 from uzina.core.log import log
+from uzina.people import actions as people
 from uzina.people.models import Person, Project
 
 PIECE = 1 << 20
@@ -172,7 +176,7 @@ def take_outputs(
     """Put what a job made below a path of a space. Return why not, where it does not fit.
 
     Bytes that the store has already are not copied again, so it may be done again after a kill.
-    What is refused stays in the run directory; the log says so.
+    What is refused stays in the run directory; the log says so, and whose job it is is told.
     """
     try:
         space, path = queries.resolve(None, reference)
@@ -201,11 +205,28 @@ def take_outputs(
             put_files(space, files, by=by, now=now)
     except Refused as refused:
         release(_key(subject), now=now)
-        _note_refused(reference, refused, subject=subject, now=now)
+        _note_refused(reference, refused, subject=subject, by=by, now=now)
         return refused
     return None
 
 
 @action
-def _note_refused(reference: str, refused: Refused, *, subject: str, now: datetime) -> None:
+def _note_refused(
+    reference: str, refused: Refused, *, subject: str, by: Person | None, now: datetime
+) -> None:
     log("space.outputs_refused", subject, by=None, now=now, into=reference, code=refused.code)
+    if by is None or not by.is_active:
+        return
+    people.write_message(
+        by,
+        kind="catalogue.outputs_refused",
+        facts={
+            "job": subject,
+            "into": reference,
+            "why": lazy(told, str)(refused),
+            "path": f"/jobs/{subject}/",
+        },
+        about=subject,
+        key=f"outputs_refused.{subject}",
+        now=now,
+    )

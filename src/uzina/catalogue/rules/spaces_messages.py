@@ -30,3 +30,14 @@ def declare_spaces() -> None:
         is_mandatory=True,
         example=EXAMPLE,
     )
+    declare(
+        "catalogue.outputs_refused",
+        title=_("What a job made did not fit into the storage"),
+        is_mandatory=True,
+        example={
+            "job": "JOB-7Q3K2M",
+            "into": "PRJ-7Q3K2M:project/results",
+            "why": "…",
+            "path": "/jobs/JOB-7Q3K2M/",
+        },
+    )

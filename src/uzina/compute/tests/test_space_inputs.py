@@ -4,7 +4,7 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from uzina.catalogue.actions import spaces, staging
 from uzina.catalogue.adapters import store
@@ -17,7 +17,9 @@ from uzina.compute.models import Job
 from uzina.compute.queries import run_dir
 from uzina.compute.tests.conftest import spec, work_until_settled
 from uzina.core.errors import Invalid, Refused
+from uzina.core.http import told
 from uzina.core.models import LogEntry
+from uzina.people.models import Message
 
 
 def kept(path, body):
@@ -185,10 +187,18 @@ def test_outputs_that_do_not_fit_stay_where_they_are_and_the_log_says_so(project
         hashlib.sha256(body).hexdigest(),
         lambda first, after: iter([body[first:after]]),
     )
-    refused = staging.take_outputs(
-        f"{project.code}:scratch/r", [made], subject="JOB-2AB3CD", by=ana, now=timezone.now()
-    )
-    assert refused is not None
-    assert refused.code == "space.reserve.no_room"
+    ana.language = "ro"
+    ana.save()
+    for _ in range(2):
+        refused = staging.take_outputs(
+            f"{project.code}:scratch/r", [made], subject="JOB-2AB3CD", by=ana, now=timezone.now()
+        )
+        assert refused is not None
+        assert refused.code == "space.reserve.no_room"
+    message = Message.objects.get(kind="catalogue.outputs_refused")
+    assert (message.to, "JOB-2AB3CD" in message.subject) == (ana, True)
+    with translation.override("ro"):
+        assert told(refused) in message.body
+    assert "/jobs/JOB-2AB3CD/" in message.body
     assert LogEntry.objects.filter(event="space.outputs_refused", subject="JOB-2AB3CD").exists()
     assert not Item.objects.filter(path="r/out.bin").exists()
