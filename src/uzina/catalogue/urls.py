@@ -5,7 +5,7 @@ from django.urls.converters import IntConverter, StringConverter
 
 from uzina.catalogue import views
 from uzina.catalogue.api import dataspace
-from uzina.catalogue.views import feeds, oai, sources, spaces, terms
+from uzina.catalogue.views import feeds, oai, participants, sources, spaces, terms
 
 
 class NumberConverter(IntConverter):
@@ -34,6 +34,8 @@ app_name = "catalogue"
 DSP = "dsp/2025-1/"
 NEG = f"{DSP}negotiations/<str:pid>"
 TRANSFER = f"{DSP}transfers/<str:pid>"
+VERSION = "datasets/<slug:slug>/versions/<number:number>/"
+PARTICIPANT = "catalogue/participants/<slug:code>/"
 STORAGE = "projects/<str:code>/storage/"
 SPACE = f"{STORAGE}<kind:kind>/"
 urlpatterns = [
@@ -65,6 +67,9 @@ urlpatterns = [
     path("catalogue/sources/<slug:code>/", sources.source, name="source"),
     path("catalogue/sources/<slug:code>/harvest/", sources.harvest_source, name="harvest_source"),
     path("catalogue/sources/<slug:code>/pause/", sources.pause_source, name="pause_source"),
+    path("catalogue/participants/", participants.participants, name="participants"),
+    path("catalogue/participants/new/", participants.new_participant, name="new_participant"),
+    path(f"{PARTICIPANT}stop/", participants.stop_participant, name="stop_participant"),
     path("datasets/<slug:slug>/", views.dataset, name="dataset"),
     path("datasets/<slug:slug>/access/", terms.ask, name="ask"),
     path("datasets/<slug:slug>/policy/", terms.policy, name="policy"),
@@ -79,8 +84,10 @@ urlpatterns = [
     path("files/<slug:slug>/<number:number>/<path:path>", views.file, name="file"),
     path("datasets/<slug:slug>/publish/", views.publish, name="publish"),
     path("datasets/<slug:slug>/withdraw/", views.withdraw, name="withdraw"),
-    path("datasets/<slug:slug>/versions/<number:number>/", views.version, name="version"),
-    path("datasets/<slug:slug>/versions/<number:number>/cite.<str:form>", views.cite, name="cite"),
+    path(VERSION, views.version, name="version"),
+    path(f"{VERSION}lineage/", views.lineage, name="lineage"),
+    path(f"{VERSION}purge/", views.purge, name="purge"),
+    path(f"{VERSION}cite.<str:form>", views.cite, name="cite"),
     path("doi/<path:identifier>", views.resolve, name="resolve"),
     path("datasets/<slug:slug>/<number:number>/files/<path:path>", views.download, name="download"),
     path(".well-known/dspace-version", dataspace.version, name="dspace_version"),

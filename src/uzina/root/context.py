@@ -47,7 +47,7 @@ FOR_ROLES = {
     ),
     "/catalogue/sources/": (
         {RoleKind.OPERATOR, RoleKind.AUDITOR},
-        gettext_lazy("Harvested portals"),
+        gettext_lazy("Data exchange"),
     ),
     "/promises/": ({RoleKind.OPERATOR}, gettext_lazy("Stopped work")),
     "/log/": ({RoleKind.OPERATOR, RoleKind.AUDITOR}, gettext_lazy("Log")),

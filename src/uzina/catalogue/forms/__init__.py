@@ -3,6 +3,9 @@
 from uzina.catalogue.forms.datasets import (
     WithdrawForm,
 )
+from uzina.catalogue.forms.participants import (
+    ParticipantForm,
+)
 from uzina.catalogue.forms.search import (
     SearchForm,
 )
@@ -23,6 +26,9 @@ from uzina.catalogue.forms.terms import (
     end_of,
     last_day,
 )
+from uzina.catalogue.forms.versions import (
+    PurgeForm,
+)
 
 __all__ = [
     "ACTIONS",
@@ -30,7 +36,9 @@ __all__ = [
     "FolderVersionForm",
     "GrantForm",
     "MoveForm",
+    "ParticipantForm",
     "PolicyForm",
+    "PurgeForm",
     "RefuseForm",
     "RevokeForm",
     "SearchForm",

@@ -6,9 +6,10 @@ from django import forms
 from django.utils.translation import gettext_lazy
 
 from uzina.catalogue import rules
+from uzina.core.forms import Form
 
 
-class MoveForm(forms.Form):
+class MoveForm(Form):
     """Where a file or folder goes."""
 
     path = forms.CharField(widget=forms.HiddenInput, max_length=rules.LONGEST_PATH)
@@ -25,7 +26,7 @@ class MoveForm(forms.Form):
         self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
 
 
-class FolderVersionForm(forms.Form):
+class FolderVersionForm(Form):
     """Which dataset gets a version of a folder, and what changed."""
 
     path = forms.CharField(widget=forms.HiddenInput, required=False, max_length=rules.LONGEST_PATH)

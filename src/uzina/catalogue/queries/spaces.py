@@ -176,6 +176,18 @@ def made_from(version: Version) -> list[Version]:
     return list(found.values())
 
 
+def came_from(version: Version) -> list[Version]:
+    """Return every version this one was made from, directly or not. A query for each step back."""
+    found: dict[int, Version] = {}
+    step = {version.pk}
+    while step:
+        rows = Version.objects.whole().filter(derived__in=step).exclude(pk__in=found)
+        fresh = {one.pk: one for one in rows.distinct().order_by("pk")}
+        found |= fresh
+        step = set(fresh)
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class SpaceCheck:
     """What a check of the spaces counted, and what it found wrong."""

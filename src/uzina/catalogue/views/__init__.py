@@ -20,6 +20,8 @@ from uzina.catalogue.views.search import (
 )
 from uzina.catalogue.views.versions import (
     cite,
+    lineage,
+    purge,
     resolve,
     version,
 )
@@ -30,8 +32,10 @@ __all__ = [
     "datasets",
     "download",
     "file",
+    "lineage",
     "mine",
     "publish",
+    "purge",
     "record",
     "record_section",
     "register",

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_lazy
 
 from uzina.catalogue import queries, rules
@@ -22,6 +23,29 @@ TITLES = {
 }
 """What recipes count into tables of name and number; others are shown under their own name."""
 
+LABELS = {
+    "train_documents": gettext_lazy("Documents to train on"),
+    "train_tokens": gettext_lazy("Tokens to train on"),
+    "train_bytes": gettext_lazy("Bytes to train on"),
+    "heldout_documents": gettext_lazy("Documents held out"),
+    "heldout_tokens": gettext_lazy("Tokens held out"),
+    "heldout_bytes": gettext_lazy("Bytes held out"),
+    "vocabulary": gettext_lazy("Size of the vocabulary"),
+    "unreadable": gettext_lazy("Could not be read"),
+    "other_language": gettext_lazy("In a language that was not asked for"),
+    "wrong_language": gettext_lazy("In another language than it says"),
+    "too_short": gettext_lazy("Too short"),
+    "few_letters": gettext_lazy("Too few letters"),
+    "word_length": gettext_lazy("Words too long"),
+    "repeated_text": gettext_lazy("Repeats its own lines"),
+    "exact_duplicate": gettext_lazy("The same text again"),
+    "near_duplicate": gettext_lazy("Nearly the same text again"),
+    "in_evaluation": gettext_lazy("Holds text of an evaluation set"),
+    "near_held_out": gettext_lazy("Too near to held-out text"),
+}
+"""What recipes count, and the rules they leave documents out by; published rules keep their names."""
+
+LEAST_BARS = 2
 MOST_CHARTS = 6
 MOST_BARS = 15
 LARGEST_UNIT = 1e6
@@ -47,7 +71,8 @@ def charts(version: Version, here: str) -> list[BarChart]:
     """Return the statistics of a version, drawn: bytes by format, and what its recipe counted."""
     drawn = [_by_format(version)]
     for name, table in version.facts.items():
-        if isinstance(table, Mapping) and (bars := _bars(table)):
+        bars = _bars(table) if isinstance(table, Mapping) else []
+        if len(bars) >= LEAST_BARS:
             drawn.append(
                 bar_chart(
                     title=str(TITLES.get(name, name.replace("_", " "))),
@@ -88,4 +113,16 @@ def _bars(table: Mapping[str, Any]) -> list[tuple[str, float]]:
 def _name(key: str, here: str) -> str:
     if key in rules.LANGUAGES:
         return queries.language_names([key], here)[0]
-    return key.replace("_", " ")
+    return str(LABELS.get(key, key.replace("_", " ")))
+
+
+def facts(version: Version) -> list[tuple[str, str]]:
+    """Return the plain numbers and words a recipe noted of the version."""
+    return [
+        (
+            str(LABELS.get(name, name.replace("_", " "))),
+            value if isinstance(value, str) else number_format(value, force_grouping=True),
+        )
+        for name, value in version.facts.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+    ]

@@ -50,6 +50,7 @@ def _dataset_page(
     is_mine = isinstance(request.user, Person) and access.may_publish(request.user, found)
     verbs = rules.DATASET.verbs(found.state) if is_mine else []
     said = found.translations.get(here) or {}
+    may_read = newest is not None and access.may_read_bytes(request.user, newest, now=now())
     context = {
         "dataset": found,
         "title": said.get("title") or found.title,
@@ -63,6 +64,7 @@ def _dataset_page(
         "newest": newest,
         "files": newest.files[:FILES_SHOWN] if newest else (),
         "files_left": max(0, newest.file_count - FILES_SHOWN) if newest else 0,
+        "may_read": may_read,
         "sources": _sources(found, request),
         "uses": list(queries.uses(found, seen_by=request.user)[:100]),
         "jobs": queries.job_uses(
@@ -96,23 +98,13 @@ def _contents(newest: Version | None, request: HttpRequest, here: str) -> dict[s
         "may_see_sample": True,
         "sample": contents.sample(newest),
         "charts": contents.charts(newest, here),
-        "facts": _facts(newest),
+        "facts": contents.facts(newest),
     }
 
 
 def _term(table: str, code: str, here: str) -> str:
     term = rules.terms(table).get(code)
     return term.label(here) if term else code
-
-
-def _facts(version: Version | None) -> list[tuple[str, Any]]:
-    """Return the plain numbers and words a recipe noted of the version."""
-    facts = version.facts if version else {}
-    return [
-        (name.replace("_", " "), value)
-        for name, value in facts.items()
-        if isinstance(value, int | float | str) and not isinstance(value, bool)
-    ]
 
 
 def _sources(found: Dataset, request: HttpRequest) -> list[Version]:

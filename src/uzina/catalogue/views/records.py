@@ -16,7 +16,7 @@ from uzina.catalogue import access, actions, queries, rules
 from uzina.catalogue.forms import records
 from uzina.catalogue.models import Dataset
 from uzina.catalogue.rules import stewardship
-from uzina.catalogue.views.shared import visible_datasets
+from uzina.catalogue.views.shared import brought_back, keeps_what_is_typed, visible_datasets
 from uzina.core.errors import NotAllowed, Refused
 from uzina.core.paging import paged
 from uzina.core.text import _
@@ -61,14 +61,15 @@ def _missing_said(count: int) -> str:
     )
 
 
-@login_required
+@keeps_what_is_typed
 @require_http_methods(["GET", "POST"])
 def register(request: SignedIn) -> HttpResponse:
     """Register a dataset: a draft, to be described and filled with files."""
     owners = _owners(request)
+    kept = brought_back(request)
     form = records.RegisterForm(
         owners=[(code, label) for code, label, _project, _holder in owners],
-        data=request.POST if request.method == "POST" else None,
+        data=request.POST if request.method == "POST" else kept,
     )
     if request.method == "POST" and form.is_valid():
         project, holder = next(
@@ -90,8 +91,8 @@ def register(request: SignedIn) -> HttpResponse:
     return render(
         request,
         "catalogue/record_new.html",
-        {"form": form, "has_owners": bool(owners)},
-        status=422 if form.is_bound else 200,
+        {"form": form, "has_owners": bool(owners), "is_brought_back": kept is not None},
+        status=422 if request.method == "POST" else 200,
     )
 
 
@@ -153,6 +154,7 @@ def record(request: SignedIn, slug: str) -> HttpResponse:
             "steps": steps,
             "count": len(missing),
             "missing": _missing_said(len(missing)),
+            "advice": _advice(found) if steps else [],
             "has_version": found.versions.exists(),
             "may_publish": access.may_publish(request.user, found)
             and "publish" in rules.DATASET.verbs(found.state),
@@ -160,7 +162,22 @@ def record(request: SignedIn, slug: str) -> HttpResponse:
     )
 
 
-@login_required
+def _advice(found: Dataset) -> list[dict[str, Any]]:
+    """Return what the official shapes would have a steward mend or add, and on which page."""
+    keys = set(records.section_keys())
+    return [
+        {
+            "words": gettext(one.message),
+            "href": reverse("catalogue:record_section", args=[found.slug, page])
+            if (page := records.section_of(one.field)) in keys
+            else "",
+            "is_mistake": one.is_mistake,
+        }
+        for one in queries.shape_advice(found)
+    ]
+
+
+@keeps_what_is_typed
 @require_http_methods(["GET", "POST"])
 def record_section(request: SignedIn, slug: str, section: str) -> HttpResponse:
     """One page of what a dataset says of itself: save and continue."""
@@ -168,6 +185,10 @@ def record_section(request: SignedIn, slug: str, section: str) -> HttpResponse:
         raise Http404
     found = _kept_dataset(request, slug)
     said = queries.said(found)
+    if (kept := brought_back(request)) is not None:
+        form = records.RecordForm(section, said=said, data=kept)
+        seen = kept.get("seen", "")
+        return _section_page(request, found, form, status=200, seen=seen, is_brought_back=True)
     if request.method != "POST":
         form = records.RecordForm(section, said=said, added=request.GET.get("add", ""))
         return _section_page(request, found, form, status=200)
@@ -210,7 +231,7 @@ def _section_page(
     form: records.RecordForm,
     *,
     status: int,
-    is_changed: bool = False,
+    **more: Any,
 ) -> HttpResponse:
     keys = records.section_keys()
     return render(
@@ -223,7 +244,7 @@ def _section_page(
             "seen": records.seen(form.key, queries.said(dataset)),
             "number": keys.index(form.key) + 1,
             "total": len(keys),
-            "is_changed": is_changed,
+            **more,
         },
         status=status,
     )

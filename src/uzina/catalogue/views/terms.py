@@ -1,5 +1,6 @@
 """Pages of usage policies and of access: offered, asked for, answered, used."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from uzina.catalogue import access, actions, forms, queries, rules
 from uzina.catalogue.models import AccessRequest, Dataset
 from uzina.catalogue.rules import odrl
-from uzina.catalogue.views.shared import visible_datasets
+from uzina.catalogue.views.shared import (
+    brought_back,
+    country_name,
+    keeps_what_is_typed,
+    visible_datasets,
+)
 from uzina.core.charts import day_words
 from uzina.core.errors import Refused
 from uzina.core.http import told
@@ -50,6 +56,10 @@ def on_page(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
 def in_words(terms: odrl.Terms) -> list[str]:
     """Return a policy in sentences, in the language at hand."""
     here = get_language() or "en"
+
+    def countries(codes: Iterable[str]) -> str:
+        return ", ".join(country_name(one) for one in codes)
+
     label = {code: one.label(here) for code, one in rules.PURPOSES.items()}
     found = []
     if terms.purposes:
@@ -65,7 +75,7 @@ def in_words(terms: odrl.Terms) -> list[str]:
         found.append(gettext("Its last day of use is {day}.").format(day=last))
     if terms.places:
         found.append(
-            gettext("It may be processed only in: {places}.").format(places=", ".join(terms.places))
+            gettext("It may be processed only in: {places}.").format(places=countries(terms.places))
         )
     if terms.kinds:
         names = "; ".join(gettext(OrganisationKind(one).label) for one in terms.kinds)
@@ -73,7 +83,7 @@ def in_words(terms: odrl.Terms) -> list[str]:
     if terms.countries:
         found.append(
             gettext("Only organisations of these countries may use it: {places}.").format(
-                places=", ".join(terms.countries)
+                places=countries(terms.countries)
             )
         )
     found += [
@@ -92,14 +102,15 @@ def in_words(terms: odrl.Terms) -> list[str]:
     return found
 
 
-@login_required
+@keeps_what_is_typed
 @require_http_methods(["GET", "POST"])
 def ask(request: SignedIn, slug: str) -> HttpResponse:
     """Ask the holder of a dataset to let a project in."""
     dataset = get_object_or_404(visible_datasets(request), slug=slug)
     projects = [one for one in people.projects_of(request.user) if one.state == "active"]
+    kept = brought_back(request)
     form = forms.AskForm(
-        request.POST or None,
+        request.POST or kept,
         projects=projects,
         initial={"place": settings.UZINA.site.country},
     )
@@ -116,8 +127,9 @@ def ask(request: SignedIn, slug: str) -> HttpResponse:
         "form": form,
         "projects": projects,
         "has_personal_data": queries.has_personal_data(dataset),
+        "is_brought_back": kept is not None,
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors and kept is None else 200
     return render(request, "catalogue/access_ask.html", context, status=status)
 
 
@@ -168,6 +180,8 @@ def _request_page(
         "found": found,
         "purpose": _purpose(found, here),
         "kind": _kind(found.asker.kind),
+        "country": country_name(found.asker.country),
+        "place": country_name(found.place),
         "verbs": access.verbs(request.user, found),
         "decides": decides,
         "policy": policy,
@@ -266,7 +280,7 @@ def end(request: SignedIn, code: str) -> HttpResponse:
     return redirect("catalogue:access_request", code)
 
 
-@login_required
+@keeps_what_is_typed
 @require_http_methods(["GET", "POST"])
 def policy(request: SignedIn, slug: str) -> HttpResponse:
     """Say who may use a dataset for what until when."""
@@ -283,7 +297,8 @@ def policy(request: SignedIn, slug: str) -> HttpResponse:
         if newest
         else {}
     )
-    form = forms.PolicyForm(request.POST if request.method == "POST" else None, initial=initial)
+    kept = brought_back(request)
+    form = forms.PolicyForm(request.POST if request.method == "POST" else kept, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             actions.offer_policy(
@@ -303,8 +318,9 @@ def policy(request: SignedIn, slug: str) -> HttpResponse:
         "dataset": dataset,
         "form": form,
         "earlier": list(dataset.policies.order_by("-number")[:20]),
+        "is_brought_back": kept is not None,
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors and kept is None else 200
     return render(request, "catalogue/policy.html", context, status=status)
 
 

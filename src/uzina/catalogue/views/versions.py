@@ -2,20 +2,30 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.timezone import now
-from django.utils.translation import get_language
-from django.views.decorators.http import require_GET
+from django.utils.translation import get_language, gettext
+from django.views.decorators.http import require_GET, require_http_methods
 
-from uzina.catalogue import access, queries, rules
+from uzina.catalogue import access, forms, queries, rules
+from uzina.catalogue.actions import keeping
 from uzina.catalogue.models import Version
+from uzina.catalogue.queries import spaces as lines
 from uzina.catalogue.rules.citation import FORMS
 from uzina.catalogue.rules.differences import difference
+from uzina.catalogue.rules.spaces import PurgeBasis
+from uzina.catalogue.views.shared import brought_back, keeps_what_is_typed
+from uzina.core.errors import NotAllowed, Refused
+from uzina.core.text import _
+from uzina.people.models import Person
+from uzina.people.types import SignedIn
 
 FILES_SHOWN = 100
 CHANGES_SHOWN = 50
+LINES_SHOWN = 200
 
 
 def _visible_version(request: HttpRequest, slug: str, number: int) -> Version:
@@ -52,6 +62,9 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "may_see_jobs": access.may_see_jobs(request.user, found.dataset),
         "identifier": queries.identifier_of(found.dataset, number),
         "sources": list(queries.sources(found, seen_by=request.user)),
+        "purge": _purge_of(found),
+        "may_purge": isinstance(request.user, Person)
+        and access.may_publish(request.user, found.dataset),
         "numbers": list(
             found.dataset.versions.filter(
                 pk__in=Version.objects.visible_to(request.user).values("pk"),
@@ -63,6 +76,76 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "most": CHANGES_SHOWN,
     }
     return render(request, "catalogue/version.html", context)
+
+
+def _purge_of(found: Version) -> dict[str, Any] | None:
+    """Return when, on which basis and why the files were given up; None where they are kept."""
+    row = getattr(found, "purge", None)
+    if row is None:
+        return None
+    return {"at": row.at, "basis": gettext(PurgeBasis(row.basis).label), "reason": row.reason}
+
+
+@require_GET
+def lineage(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Show everything a version was made from, and everything that was made from it."""
+    found = _visible_version(request, slug, number)
+    before, after = lines.came_from(found), lines.made_from(found)
+    seen = set(
+        Version.objects.visible_to(request.user)
+        .filter(pk__in=[one.pk for one in (*before, *after)])
+        .values_list("pk", flat=True)
+    )
+    sides = [
+        {
+            "name": name,
+            "versions": [one for one in rows if one.pk in seen][:LINES_SHOWN],
+            "hidden": sum(one.pk not in seen for one in rows),
+        }
+        for name, rows in (("before", before), ("after", after))
+    ]
+    context = {"version": found, "dataset": found.dataset, "sides": sides}
+    return render(request, "catalogue/lineage.html", context)
+
+
+@keeps_what_is_typed
+@require_http_methods(["GET", "POST"])
+def purge(request: SignedIn, slug: str, number: int) -> HttpResponse:
+    """Ask on which basis and why the files of a version are given up, and give them up."""
+    found = _visible_version(request, slug, number)
+    if not access.may_publish(request.user, found.dataset):
+        raise NotAllowed(
+            "version.purge.not_yours",
+            _("Only the project's lead or the holder can delete the files of {version}."),
+            version=found.reference,
+        )
+    kept = brought_back(request)
+    form = forms.PurgeForm(request.POST if request.method == "POST" else kept)
+    if request.method == "POST" and form.is_valid():
+        basis, reason = form.cleaned_data["basis"], form.cleaned_data["reason"]
+        try:
+            keeping.purge_version(found, basis=basis, reason=reason, by=request.user, now=now())
+        except Refused as refused:
+            form.add_refusal(refused)
+        else:
+            messages.success(
+                request,
+                gettext("The files are given up. What the version held stays written here."),
+            )
+            return redirect("catalogue:version", slug=slug, number=number)
+    made = lines.made_from(found)
+    seen = Version.objects.visible_to(request.user).filter(pk__in=[one.pk for one in made])
+    context = {
+        "version": found,
+        "dataset": found.dataset,
+        "form": form,
+        "purge": _purge_of(found),
+        "made": list(seen.whole()[:LINES_SHOWN]),
+        "hidden": len(made) - seen.count(),
+        "is_brought_back": kept is not None,
+    }
+    status = 422 if form.errors and kept is None else 200
+    return render(request, "catalogue/version_purge.html", context, status=status)
 
 
 def _change(request: HttpRequest, found: Version) -> dict[str, Any] | None:
