@@ -15,6 +15,7 @@ from pathlib import Path
 from django.utils.functional import lazy
 
 from uzina.catalogue.actions.filing import note_use
+from uzina.catalogue.actions.laying import is_laid
 from uzina.catalogue.actions.spaces import check_may_write, put_files, release, reserve, settle
 from uzina.catalogue.adapters import store
 from uzina.catalogue.models.spaces import Reservation, Space
@@ -53,7 +54,11 @@ def stage_folder(
     space, path, rows = queries.usable_folder(reference, by=by, project=project)
     cut = len(path) + 1 if path else 0
     places = [(one, to / one.path[cut:] if one.path[cut:] else to) for one in rows]
-    missing = [(one, place) for one, place in places if not _is_there(place, one.bytes)]
+    missing = [
+        (one, place)
+        for one, place in places
+        if not is_laid(place, size=one.bytes, sha256=one.sha256)
+    ]
     _check_disk(to, sum(one.bytes for one, _place in missing))
     for one, place in missing:
         lay(one.sha256, one.bytes, place)
@@ -61,10 +66,6 @@ def stage_folder(
     size = sum(one.bytes for one in rows)
     _note_staged(space, path, subject=subject, files=len(rows), size=size, by=by, now=now)
     return size
-
-
-def _is_there(place: Path, size: int) -> bool:
-    return place.is_file() and not place.is_symlink() and place.stat().st_size == size
 
 
 def _check_disk(to: Path, needed: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from uzina.catalogue import access, queries, rules
 from uzina.catalogue.actions.evidence import note_use
 from uzina.catalogue.actions.fragments import refresh
+from uzina.catalogue.actions.laying import is_laid
 from uzina.catalogue.actions.layouts import promise_layouts
 from uzina.catalogue.actions.naming import keep_bytes
 from uzina.catalogue.actions.tags import retag
@@ -243,7 +244,7 @@ def stage(
     subject  code of the job it is for, noted as a use of the data
 
     Copies, never links: a job that runs as the factory's own user could write through a link
-    into the store. A file that is there already with the right size is kept.
+    into the store. A file that is there already with the right bytes is kept.
 
     Raises what queries.usable_version raises, StoreRefused blob.stage.disk_full, StoreDown.
     """
@@ -253,7 +254,7 @@ def stage(
     kept = store()
     for file in version.files:
         target = to / file.path
-        if not (target.is_file() and target.stat().st_size == file.bytes):
+        if not is_laid(target, size=file.bytes, sha256=file.sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
             kept.copy_to(file.sha256, target)
     if subject:

@@ -340,6 +340,23 @@ def test_a_half_staged_file_is_laid_anew(version, ana, tmp_path):
     assert len((tmp_path / "ro" / "a.txt").read_bytes()) == 110
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_other_bytes_of_the_right_size_are_no_staged_file(version, ana, tmp_path, is_link):
+    right = next(one for one in version.files if one.path == "ro/a.txt")
+    place = tmp_path / "in" / "ro" / "a.txt"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x" * right.bytes)
+    if is_link:
+        place.rename(tmp_path / "elsewhere")
+        place.symlink_to(tmp_path / "elsewhere")
+    actions.stage(version, to=tmp_path / "in", by=ana, project=None, now=NOW)
+    assert hashlib.sha256(place.read_bytes()).hexdigest() == right.sha256
+    assert not place.is_symlink()
+    before = place.stat().st_ino
+    actions.stage(version, to=tmp_path / "in", by=ana, project=None, now=NOW)
+    assert place.stat().st_ino == before
+
+
 def test_a_stranger_cannot_stage_a_draft_and_is_not_told_that_it_exists(
     version, stranger, tmp_path
 ):

@@ -152,6 +152,10 @@ def test_a_staging_that_was_killed_goes_on_without_copying_what_is_whole(
 
     assert stage(project, ana, tmp_path / "in") == 8
     assert laid[0].stat().st_ino == before
+    laid[0].chmod(0o644)
+    laid[0].write_bytes(b"oNe\n")
+    assert stage(project, ana, tmp_path / "in") == 8
+    assert laid[0].read_bytes() == b"one\n"
     assert sorted(one.name for one in (tmp_path / "in").rglob("*")) == ["a.txt", "b.txt", "deep"]
 
 
