@@ -241,7 +241,7 @@ def list_uses(
 @router.get("/access", response=Page[AccessOut])
 def list_access(
     request: SignedIn,
-    state: Annotated[str, Field(max_length=20)] = "",
+    state: rules.AccessState | None = None,
     to_decide: bool = False,  # noqa: FBT001, FBT002 - a question in an address
     limit: int = 50,
     cursor: Annotated[str, Field(max_length=40)] = "",
@@ -251,7 +251,7 @@ def list_access(
     if to_decide:
         rows = rows.to_decide_by(request.user)
     if state:
-        rows = rows.filter(state=state.replace("\0", ""))
+        rows = rows.filter(state=state)
     return paged(queries.with_all(rows), limit=limit, cursor=cursor)
 
 
