@@ -23,6 +23,9 @@ LARGEST_FOOTER = 2**20
 
 MOST_COLUMNS = 1_000
 
+MOST_ELEMENTS = 20_000
+"""Of a Parquet schema: columns, with all that is nested in them."""
+
 LONGEST_NAME = 200
 
 ROWS_LOOKED_AT = 50
@@ -57,11 +60,13 @@ FORMS = (
 def columns(media_type: str, start: bytes) -> tuple[Column, ...]:
     """Return the columns that the first PIECE bytes of a file show; () when they show none."""
     text = start.decode("utf-8", errors="replace").removeprefix("\ufeff")
-    lines = text.replace("\0", "\ufffd").splitlines()
+    text = text.replace("\0", "\ufffd")
+    is_records = media_type == "application/jsonl"
+    lines = text.split("\n") if is_records else text.splitlines()
     if len(start) >= PIECE and len(lines) > 1:
         lines = lines[:-1]
-    if media_type == "application/jsonl":
-        return _of_records(lines[:ROWS_LOOKED_AT])
+    if is_records:
+        return _of_records([one for one in lines if one.strip()][:ROWS_LOOKED_AT])
     if media_type in {"text/csv", "text/tab-separated-values"}:
         mark = "\t" if media_type != "text/csv" else ""
         return _of_table(lines, mark)
@@ -88,11 +93,14 @@ def _of_table(lines: Sequence[str], mark: str) -> tuple[Column, ...]:
 def _is_header(names: Sequence[str]) -> bool:
     """Tell whether cells can name columns: each filled, told apart, short and not a number."""
     bare = [one.strip() for one in names]
+    return _are_names(bare) and not any(form.fullmatch(one) for one in bare for _k, form in FORMS)
+
+
+def _are_names(names: Sequence[str]) -> bool:
     return (
-        0 < len(bare) <= MOST_COLUMNS
-        and len(set(bare)) == len(bare)
-        and all(one and len(one) <= LONGEST_NAME and one.isprintable() for one in bare)
-        and not any(form.fullmatch(one) for one in bare for _kind, form in FORMS)
+        0 < len(names) <= MOST_COLUMNS
+        and len(set(names)) == len(names)
+        and all(one and len(one) <= LONGEST_NAME and one.isprintable() for one in names)
     )
 
 
@@ -157,16 +165,17 @@ def footer_length(tail: bytes) -> int:
 
 
 def parquet_columns(footer: bytes) -> tuple[Column, ...]:
-    """Return the top columns of a Parquet file; () when its footer cannot be read.
+    """Return the top columns of a Parquet file; () when its footer cannot be read, or its names
+    cannot be shown.
 
     footer  the footer_length() bytes before the last 8: FileMetaData in Thrift's compact protocol
             (Apache Parquet format, parquet.thrift)
     """
     try:
-        elements = _schema(footer)
-        return tuple(_top_columns(elements))
-    except (IndexError, ValueError, TypeError, KeyError, RecursionError, struct.error):
+        found = tuple(_top_columns(_schema(footer)))
+    except (IndexError, ValueError, TypeError, KeyError, AttributeError):
         return ()
+    return found if _are_names([one.name for one in found]) else ()
 
 
 def _top_columns(elements: Sequence[Mapping[int, Any]]) -> Iterator[Column]:
@@ -184,12 +193,17 @@ def _top_columns(elements: Sequence[Mapping[int, Any]]) -> Iterator[Column]:
 
 
 def _parquet_kind(element: Mapping[int, Any]) -> str:
-    """Return our kind of a SchemaElement: 1 type, 3 repetition, 5 children, 6 converted type."""
+    """Return our kind of a SchemaElement: 1 type, 3 repetition, 5 children, 6 converted type,
+    10 logical type, which newer writers give alone.
+    """
     converted = element.get(6)
     if element.get(3) == 2 or converted == 3:
         return "list"
     if element.get(5):
         return "object"
+    for logical in element.get(10, {}):
+        if logical in LOGICAL:
+            return LOGICAL[logical]
     if converted is not None and converted in CONVERTED:
         return CONVERTED[converted]
     return PHYSICAL.get(element.get(1, -1), "text")
@@ -197,7 +211,18 @@ def _parquet_kind(element: Mapping[int, Any]) -> str:
 
 PHYSICAL = {0: "boolean", 1: "integer", 2: "integer", 3: "instant", 4: "number", 5: "number"}
 
-CONVERTED = {0: "text", 5: "number", 6: "date", 9: "instant", 10: "instant"}
+CONVERTED = {
+    0: "text", 5: "number", 6: "date", 7: "text", 8: "text", 9: "instant", 10: "instant",
+}  # fmt: skip
+"""A time of day is text: none of our kinds is one."""
+
+LOGICAL = {
+    1: "text", 4: "text", 5: "number", 6: "date", 7: "text", 8: "instant",
+    11: "text", 12: "text", 14: "text", 15: "number",
+}  # fmt: skip
+"""1 string, 4 enum, 5 decimal, 6 date, 7 time, 8 timestamp, 11 nothing but nulls, 12 JSON, 14 UUID,
+15 half float; 10, whole numbers, is as its physical type says.
+"""
 
 
 def _schema(footer: bytes) -> list[dict[int, Any]]:
@@ -275,6 +300,8 @@ class _Compact:
     def many(self, *, depth: int) -> list[Any]:
         head = self.byte()
         count = self.varint() if head >> 4 == 15 else head >> 4
-        if count > len(self.data):
-            raise ValueError("more elements than bytes")
+        if count > MOST_ELEMENTS:
+            raise ValueError("more elements than are looked at")
+        if head & 0x0F in {1, 2}:  # in a list, unlike in a struct, a truth takes a byte
+            return [self.byte() == 1 for _one in range(count)]
         return [self.value(head & 0x0F, depth=depth + 1) for _one in range(count)]

@@ -53,14 +53,15 @@ def sample(path: str, start: bytes) -> Sample:
     """
     text = unpacked(path, start)[:SAMPLE_BYTES].decode("utf-8", errors="replace")
     is_cut = len(start) >= SAMPLE_BYTES or len(text) >= SAMPLE_BYTES
-    lines = text.removeprefix("\ufeff").replace("\0", "\ufffd").splitlines()
+    text = text.removeprefix("\ufeff").replace("\0", "\ufffd")
+    kind = _kind(path)
+    lines = text.split("\n") if kind == "jsonl" else text.splitlines()
     if is_cut and len(lines) > 1:
         lines = lines[:-1]
-    kind = _kind(path)
     if kind in {"csv", "tsv"}:
         return _table(path, lines, "\t" if kind == "tsv" else "")
     if kind == "jsonl":
-        return _records(path, lines)
+        return _records(path, [one for one in lines if one.strip()])
     return Sample(path, lines=tuple(one[:LONGEST_LINE] for one in lines[:MOST_LINES]))
 
 
@@ -105,6 +106,10 @@ def _cells(row: Sequence[str]) -> tuple[str, ...]:
 
 
 def _short(text: str) -> str:
+    """Return the beginning of a text, with half characters that JSON can name but nobody can send
+    replaced.
+    """
+    text = text[: LONGEST_CELL + 1].encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
 
 
