@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -345,6 +346,49 @@ def test_inputs_that_could_not_be_laid_leave_nothing_behind(site):
         raise OSError("the disk is full")
     assert [one.name for one in folder.iterdir()] == ["logs"]
     assert not [one for one in site.root.iterdir() if one.name.startswith(".")]
+
+
+def test_what_was_laid_before_a_kill_is_there_when_it_goes_on(site):
+    folder = site.root / new_key()
+    site.call(site.ana, "lay", folder, stdin="{}")
+    child = os.fork()
+    if child == 0:
+        try:
+            with inputs.laid(folder, is_ours=False) as place:
+                (place / "done").write_text("whole")
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert not (folder / "inputs").exists()
+
+    with inputs.laid(folder, is_ours=False) as place:
+        assert (place / "done").read_text() == "whole"
+        busy = pytest.raises(SchedulerDown, match="being laid")
+        with busy, inputs.laid(folder, is_ours=False):
+            pass
+        (place / "more").write_text("too")
+    assert {one.name for one in (folder / "inputs").iterdir()} == {"done", "more"}
+    assert not [one for one in site.root.iterdir() if one.name.startswith(".")]
+
+
+@pytest.mark.parametrize("trick", ["a link", "a file", "open to others"])
+def test_a_folder_that_somebody_laid_in_the_way_is_not_entered(site, trick):
+    folder, elsewhere = site.root / new_key(), site.base / f"elsewhere-{new_key()}"
+    site.call(site.ana, "lay", folder, stdin="{}")
+    elsewhere.mkdir()
+    private = folder.with_name(f".{folder.name}.inputs")
+    if trick == "a link":
+        private.symlink_to(elsewhere)
+    elif trick == "a file":
+        private.touch()
+    else:
+        private.mkdir()
+        private.chmod(0o777)
+    with pytest.raises(SchedulerDown, match="in the way"), inputs.laid(folder, is_ours=False):
+        pass
+    assert list(elsewhere.iterdir()) == []
+    shutil.rmtree(private) if trick == "open to others" else private.unlink()
 
 
 # --- attacks ------------------------------------------------------------------------------------
