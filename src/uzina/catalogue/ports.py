@@ -61,6 +61,18 @@ def full() -> StoreRefused:
     )
 
 
+def part_full(number: int) -> StoreRefused:
+    """Return the refusal for a store that became full while a part arrived."""
+    return StoreRefused(
+        "upload.part.store_full",
+        _(
+            "The factory's storage is full. Part {number} was not kept; what arrived before waits. "
+            "Go on when the operator has made room."
+        ),
+        number=number,
+    )
+
+
 @dataclass(frozen=True)
 class Incoming:
     """A file on its way, in parts of one size; no checksum leads to it before it is kept.
@@ -256,7 +268,7 @@ class ObjectStore(Protocol):
 
         A part that did not arrive whole counts as not there, also when it was there before.
         Raises WrongBytes upload.part.cut_short, upload.part.wrong_checksum; Refused
-        upload.part.busy, upload.part.gone; StoreRefused blob.upload.store_full.
+        upload.part.busy, upload.part.gone; StoreRefused upload.part.store_full.
         """
 
     def part_link(self, incoming: Incoming, number: int, *, now: datetime) -> Link | None:

@@ -16,7 +16,7 @@ from ninja.security import HttpBearer, SessionAuth
 
 from uzina.calls.api import router as calls
 from uzina.catalogue.api import router as catalogue
-from uzina.catalogue.ports import StoreDown
+from uzina.catalogue.ports import StoreDown, StoreRefused
 from uzina.compute.api import router as compute
 from uzina.core.errors import Invalid, Problem, Refused
 from uzina.core.http import problem, problem_response
@@ -102,6 +102,12 @@ api.add_router("/programme/", programme)
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """Tell a refusal."""
     return problem_response(request, error)
+
+
+@api.exception_handler(StoreRefused)
+def store_full(request: HttpRequest, error: StoreRefused) -> HttpResponse:
+    """Tell that there is no room, which an operator has to make."""
+    return problem_response(request, error, status=507)
 
 
 @api.exception_handler(StoreDown)

@@ -25,10 +25,12 @@ from uzina.catalogue.ports import (
     Incoming,
     Part,
     StoreDown,
+    StoreRefused,
     full,
     incomplete,
     part_busy,
     part_cut_short,
+    part_full,
     still_arriving,
     upload_gone,
     wrong_part,
@@ -87,13 +89,13 @@ class FolderParts:
         there = {one.number: one for one in self.list_parts(incoming)}
         if number in there and there[number].checksum == checksum:
             return _read_away(there[number], chunks)
-        with self._data(incoming, os.O_RDWR) as data:
+        with self._data(incoming, os.O_RDWR) as data, room_or_refused(part_full(number)):
             _lock(data, fcntl.F_WRLCK, first, max(size, 1), part_busy(number))
             self._is_still(incoming, data)
             if number in there:
                 self._note(incoming, f"{number} -")
             found, count = Checksum(checksum), 0
-            with self._running(incoming, first) as running, room_or_refused():
+            with self._running(incoming, first) as running:
                 for chunk in chunks:
                     count += len(chunk)
                     if count > size:
@@ -161,8 +163,9 @@ class FolderParts:
             if str(found) != part.checksum:
                 damaged.append(part.number)
             progress(at)
-        for number in damaged:
-            self._note(incoming, f"{number} -")
+        with room_or_refused():
+            for number in damaged:
+                self._note(incoming, f"{number} -")
         if damaged:
             raise incomplete(damaged, incoming.part_count)
         return whole.hexdigest()
@@ -299,15 +302,14 @@ class FolderParts:
         raise upload_gone(incoming.code)
 
     def _note(self, incoming: Incoming, line: str) -> None:
-        with room_or_refused():
-            try:
-                journal = os.open(self._place(incoming) / "parts", os.O_WRONLY | os.O_APPEND)
-            except FileNotFoundError:
-                raise upload_gone(incoming.code) from None
-            try:
-                os.write(journal, f"{line}\n".encode())
-            finally:
-                os.close(journal)
+        try:
+            journal = os.open(self._place(incoming) / "parts", os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            raise upload_gone(incoming.code) from None
+        try:
+            os.write(journal, f"{line}\n".encode())
+        finally:
+            os.close(journal)
 
 
 _registry = threading.Lock()
@@ -365,13 +367,13 @@ def _pieces(data: int, at: int, end: int) -> Iterator[bytes]:
 
 
 @contextmanager
-def room_or_refused() -> Iterator[None]:
+def room_or_refused(refused: StoreRefused | None = None) -> Iterator[None]:
     """Tell a full disk as a full store."""
     try:
         yield
     except OSError as broken:
         if broken.errno in NO_ROOM:
-            raise full() from broken
+            raise (refused or full()) from broken
         raise
 
 

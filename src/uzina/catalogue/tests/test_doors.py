@@ -391,7 +391,7 @@ def test_a_full_store_is_told_in_words_and_leaves_nothing(api, ana, org, monkeyp
     monkeypatch.setattr(os, "fsync", full)
     told = put(api(ana), BODY)
     monkeypatch.undo()
-    assert (told.status_code, told.json()["code"]) == (409, "blob.upload.store_full")
+    assert (told.status_code, told.json()["code"]) == (507, "blob.upload.store_full")
     assert store().sweep(older_than_s=-1) == 0
     assert not Upload.objects.exists()
 

@@ -1,8 +1,10 @@
 """Uploads in parts: what is kept, what is refused, and that a refusal leaves nothing."""
 
 import base64
+import errno
 import hashlib
 import io
+import os
 import tarfile
 import zlib
 from datetime import timedelta
@@ -398,6 +400,48 @@ def test_a_file_larger_than_the_disk_is_refused_before_a_byte_moves(begin):
         begin(size=1 << 42)
     assert refused.value.code == "blob.upload.store_full"
     assert [one.state for one in Upload.objects.all()] == ["stopped"]
+    assert left_in_store() == []
+
+
+def test_a_disk_that_fills_while_a_part_arrives_is_told_and_the_upload_goes_on_with_room(
+    begun, monkeypatch
+):
+    client, code = begun
+    assert put_part(client, code, 1).status_code == 200
+    real, written = os.pwrite, []
+
+    def full(data, piece, at):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.append(at)
+        return real(data, piece[: PART // 2], at)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder_parts.os, "pwrite", full)
+        told = put_part(client, code, 2)
+    assert (told.status_code, told.json()["code"]) == (507, "upload.part.store_full")
+    assert "Part 2 was not kept" in told.json()["detail"]
+    assert written == [PART]
+    seen = client.get(f"{BASE}/uploads/{code}").json()
+    assert (seen["state"], [one["number"] for one in seen["parts"]]) == ("receiving", [1])
+
+    for number in (2, 3, 4):
+        assert put_part(client, code, number).status_code == 200
+    kept = post(client, f"uploads/{code}/complete", {"sha256": SHA})
+    assert (kept.status_code, kept.json()["state"]) == (200, "kept")
+    assert b"".join(store().open(SHA)) == BODY
+
+
+def test_an_upload_given_up_on_a_full_disk_gives_its_room_back(begun, monkeypatch):
+    client, code = begun
+
+    def full(*_args):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder_parts.os, "pwrite", full)
+        assert put_part(client, code, 1).status_code == 507
+    assert client.delete(f"{BASE}/uploads/{code}").status_code == 204
     assert left_in_store() == []
 
 
