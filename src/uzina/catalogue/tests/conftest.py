@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from uzina.catalogue import actions
-from uzina.catalogue.models import Dataset
+from uzina.catalogue import actions, queries
+from uzina.catalogue.models import Dataset, Licence
 from uzina.catalogue.rules import AccessRight
 from uzina.catalogue.tests.portal import Portal
 from uzina.core.tests import NOW
@@ -31,7 +31,7 @@ COMPLETE = {
 
 @pytest.fixture(autouse=True)
 def licences(db):
-    actions.seed_licences(now=NOW)
+    Licence.objects.bulk_create(Licence(**row) for row in queries.shipped_licences())
 
 
 @pytest.fixture

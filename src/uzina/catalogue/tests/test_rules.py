@@ -14,6 +14,11 @@ from uzina.core.errors import Invalid, Refused
 SHA = "a" * 64
 
 
+@pytest.fixture(autouse=True)
+def licences():
+    """Nothing here touches the database."""
+
+
 def row(path, size=1, sha256=SHA, **more):
     return {"path": path, "bytes": size, "sha256": sha256, **more}
 

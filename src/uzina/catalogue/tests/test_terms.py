@@ -397,7 +397,7 @@ def test_the_end_of_a_project_ends_what_it_was_granted_and_asked(restricted, ana
 )
 def test_who_does_not_answer_is_reminded_so_often(restricted, ana, radu, theirs, days, sent):
     request = asked(restricted, theirs, radu)
-    for day in range(min(days, 40) + 1):
+    for day in (one for one in (0, 1, 4, 5, 6, 14, 15, 16, 29, 30, 31) if one <= days):
         tasks.watch_access(now=NOW + timedelta(days=day))
     tasks.watch_access(now=NOW + timedelta(days=days))
     found = Message.objects.filter(about=request.code, kind="catalogue.access_waiting")

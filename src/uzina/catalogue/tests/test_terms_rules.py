@@ -52,6 +52,11 @@ uses = st.builds(
 )
 
 
+@pytest.fixture(autouse=True)
+def licences():
+    """Nothing here touches the database."""
+
+
 @given(any_terms)
 def test_what_is_written_as_an_offer_is_read_as_the_same_terms(terms):
     assert odrl.parse(odrl.build(terms, uid="urn:x")) == terms
