@@ -252,7 +252,7 @@ class RecordForm(Form):
             for name in self.fields
             if not any(name.startswith(f"{rows}_") for rows in self.row_counts)
         ]
-        legends = {"translations": gettext("Translation"), "creators": gettext("Made by")}
+        legends = {"translations": gettext("Translation"), "creators": gettext("Creator")}
         for name, count in self.row_counts.items():
             rows = [
                 [self[one] for one in self.fields if one.startswith(f"{name}_{at}_")]
