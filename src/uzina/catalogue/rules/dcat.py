@@ -9,6 +9,7 @@ Source: DCAT-AP 3.0.1, https://semiceu.github.io/DCAT-AP/releases/3.0.1/
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -108,11 +109,17 @@ def listed_ntriples(record: Record) -> str:
 
 
 def _as_named(uri: str) -> ox.NamedNode | None:
-    """Return the node of a name somebody else gave, as it stands where that can be."""
-    try:
-        return ox.NamedNode(uri)
-    except ValueError:
-        return link(uri)
+    """Return the node of a name somebody else gave: as it stands, where that can be."""
+    if not uri:
+        return None
+    for written in (
+        uri,
+        quote(uri, safe="%/:?#[]@!$&'()*+,;=~"),
+        quote(uri, safe="%/:?#@!$&'()*+,;=~"),
+    ):
+        with suppress(ValueError):
+            return ox.NamedNode(written)
+    return None
 
 
 def chain_ntriples(record: Record) -> str:
