@@ -9,7 +9,7 @@ from uzina.catalogue.models import Dataset, Fragment
 from uzina.catalogue.queries import dataspace
 from uzina.catalogue.rules import rdf, shapes
 from uzina.catalogue.tests.portal import TURTLE, again, ckan, package, run, turtle
-from uzina.catalogue.tests.test_standards import judged, violations
+from uzina.catalogue.tests.varied import judged, violations
 from uzina.core.tests import NOW
 
 pytestmark = pytest.mark.django_db
