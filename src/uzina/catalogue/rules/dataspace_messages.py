@@ -10,12 +10,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft201909Validator
 from referencing import Registry, Resource
 
 from uzina.catalogue.rules.dataspace import CONTEXT, ENDPOINT_TYPE, FORMAT, VERSION
+
+if TYPE_CHECKING:
+    from jsonschema import Draft201909Validator
 
 FOLDER = Path(__file__).parent.parent / "schemas" / "dataspace-2025-1"
 
@@ -61,7 +63,10 @@ def _registry() -> Registry[Any]:
 
 
 @functools.cache
-def _validator(kind: str) -> Draft201909Validator:
+def _validator(kind: str) -> "Draft201909Validator":
+    # It builds grammars when it is imported, for two seconds: only where a message is checked.
+    from jsonschema import Draft201909Validator
+
     schema = _schema(FOLDER / f"{SCHEMA_OF[kind]}-schema.json")
     return Draft201909Validator(schema, registry=_registry())
 

@@ -1,6 +1,8 @@
 """Our end of the Dataspace Protocol 2025-1, driven by a consumer over its messages."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -638,3 +640,13 @@ def test_only_operators_register_and_the_token_is_not_kept(operator, ana, audito
     ]
     with pytest.raises(Invalid):
         registered(operator, consumer)
+
+
+def test_what_checks_messages_is_loaded_when_one_is_checked_and_not_by_every_process():
+    """It builds grammars when it is imported: two seconds for each command and each worker."""
+    script = (
+        "import sys; from uzina.catalogue.rules import dataspace_messages as messages;"
+        "assert 'jsonschema' not in sys.modules;"
+        "assert messages.problems('CatalogRequestMessage', {}); assert 'jsonschema' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
