@@ -59,6 +59,14 @@ def test_bytes_and_tokens_of_the_report_are_those_of_the_files(report, data):
         assert sum(row["tokens"] for row in by_language) == out[split]["tokens"]
 
 
+def test_a_published_rule_says_what_it_measures_in_both_languages(report):
+    assert report["excluded_documents"]["repeated_lines"]["says"] == {
+        "en": "Share of the lines that repeat an earlier one.",
+        "ro": "Partea rândurilor care repetă unul anterior.",
+    }
+    assert "says" not in report["excluded_documents"]["too_short"]
+
+
 def test_samples_are_three_at_most_and_name_their_document(report):
     rules = {**report["removed_lines"], **report["excluded_documents"]}
     assert any(rule["samples"] for rule in rules.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from uzina_recipes import shards
 from uzina_recipes.recipes.prepare import parts, report
-from uzina_recipes.recipes.prepare.judging import DOCUMENT_RULES, LINE_RULES
+from uzina_recipes.recipes.prepare.judging import DOCUMENT_RULES, LINE_RULES, PUBLISHED
 from uzina_recipes.recipes.prepare.settling import RULES
 from uzina_recipes.run_directory import file_sha256, write_atomically
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from uzina_recipes.run_directory import RunDirectory
 
 SPLITS = ("train", "heldout")
+SAYS = {rule.name: {"en": rule.en, "ro": rule.ro} for rule in PUBLISHED.rules}
 WHERE_IT_RAN = {"workers"}
 
 
@@ -75,8 +76,8 @@ def finish(
     found = {
         "in": came_in,
         "after_normalising": tally["counts"].get("normalised", {}),
-        "removed_lines": report.rules(tally, LINE_RULES),
-        "excluded_documents": report.rules(tally, (*DOCUMENT_RULES, *RULES.values())),
+        "removed_lines": report.rules(tally, LINE_RULES, SAYS),
+        "excluded_documents": report.rules(tally, (*DOCUMENT_RULES, *RULES.values()), SAYS),
         "personal_data": {"replaced": scrubbed, "by_language": personal},
         "out": out,
         "vocabulary": vocabulary,

@@ -72,10 +72,13 @@ def total(tallies: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def rules(tally: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """What each rule took, by language, with samples."""
+def rules(
+    tally: Mapping[str, Any], names: Iterable[str], says: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
+    """What each rule took, by language, with samples, and what a published rule measures."""
     return {
         name: {
+            **({"says": says[name]} if name in says else {}),
             "by_language": tally["counts"].get(name, {}),
             "samples": tally["samples"].get(name, []),
         }
