@@ -37,10 +37,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Taken:
-    """What one rule took, with samples. unit: documents or lines."""
+    """What one rule took, with samples. unit: documents or lines.
+
+    says  what a published rule measures, by language of the page; empty for our own
+    """
 
     rule: str
     label: str
+    says: Mapping[str, str]
     count: int
     bytes: int
     samples: tuple[Sample, ...]
@@ -127,6 +131,11 @@ def _taken(rules: Mapping[str, Any]) -> tuple[Taken, ...]:
         Taken(
             str(name)[:LONGEST],
             RULES.get(str(name), str(name)[:LONGEST].replace("_", " ")),
+            {
+                code: text[:LONGEST]
+                for code in ("en", "ro")
+                if isinstance(text := _table(rules, name, "says").get(code), str) and text
+            },
             _count(_table(rules, name).get("by_language")),
             sum(
                 _whole(row.get("bytes"))

@@ -41,7 +41,13 @@ FULL = {
         "exact_duplicate": {"by_language": {"ro": {"documents": 2, "bytes": 200}}, "samples": []},
         "word_length": {"by_language": {}, "samples": []},
     },
-    "removed_lines": {"boilerplate_line": {"by_language": {"ro": {"documents": 31}}}},
+    "removed_lines": {
+        "boilerplate_line": {"by_language": {"ro": {"documents": 31}}},
+        "unended_lines": {
+            "says": {"en": "Lines <b> cut off.", "ro": "Rânduri neîncheiate.", "fr": 5},
+            "by_language": {"ro": {"documents": 2}},
+        },
+    },
     "personal_data": {"replaced": {"email": 5}},
 }
 
@@ -106,7 +112,10 @@ def test_a_report_is_read_as_a_funnel_that_adds_up():
         ("too_short", 4),
         ("exact_duplicate", 2),
     ]
-    assert [(one.rule, one.count) for one in found.lines] == [("boilerplate_line", 31)]
+    assert [(one.rule, one.count, one.says.get("ro")) for one in found.lines] == [
+        ("boilerplate_line", 31, None),
+        ("unended_lines", 2, "Rânduri neîncheiate."),
+    ]
     assert found.personal == (("email", 5),)
 
 
@@ -144,6 +153,9 @@ def test_the_page_of_a_preparation_shows_what_became_of_the_documents(collected,
         assert words in shown
     assert "Prea &lt;script&gt; scurt" in shown
     assert "<b>x</b>" not in shown
+    assert "Lines &lt;b&gt; cut off." in shown
+    client.cookies["django_language"] = "ro"
+    assert "Rânduri neîncheiate." in client.get(f"/runs/{collected.code}/").content.decode()
 
 
 @pytest.mark.django_db
