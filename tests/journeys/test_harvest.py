@@ -197,8 +197,10 @@ def test_one_factory_harvests_another(
         slug = re.search(r'href="/datasets/(texte-din-[\w-]+)/"', found)
         assert slug
         page = visitor.page(f"/datasets/{slug[1]}/")
+        document = visitor.page(f"/datasets/{slug[1]}.ttl")
     assert "Harvested from" in page
     assert f"{gate.url}/datasets/texts-" in page
+    assert re.search(rf"dct:source <{gate.url}/datasets/texts-\d+/#record>", document)
 
     check_lines_of_a_page(gate.url, ana["token"], tmp_path)
 
