@@ -416,7 +416,7 @@ NOUNS = (
     (r"files/", "dataset"),
     (r"(api/v1/catalogue/)?access/", "request"),
     (r"(api/v1/)?catalogue/sources/(?!new/)", "source"),
-    (r"api/v1/catalogue/participants/", "participant"),
+    (r"(api/v1/)?catalogue/participants/(?!new/)", "participant"),
     (r"api/v1/catalogue/uploads/", "upload"),
     (r"api/v1/catalogue/spaces/", "project"),
     (r"dsp/2025-1/negotiations/(?!request)", "negotiation"),
