@@ -159,6 +159,8 @@ def prepare(mode: str, processes: int, out: Path, tokenizer: Path, parts: list[P
             assert done["disagreed"] is None, done["disagreed"]
             lengths.append(done["sizes"])
             spent += done["spent"]
+        pool.close()
+        pool.join()
     # Its seconds and its workers' count only once it has ended.
     forkserver._forkserver._stop()  # noqa: SLF001
     fate = np.concatenate(fates)
@@ -193,6 +195,11 @@ class Alone:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    join = close
 
 
 def train(out: Path, survivors: list[np.ndarray]) -> str:

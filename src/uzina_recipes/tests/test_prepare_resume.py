@@ -112,6 +112,16 @@ def test_a_killed_run_leaves_no_worker_behind(source, small_batches, tmp_path):
     assert not any(map(is_running, children))
 
 
+def test_a_run_whose_worker_is_killed_ends_and_may_go_on(source, small_batches, tmp_path):
+    run = folder_of(tmp_path, source, workers=2)
+    process = start_apart("prepare", run, "kill-in-clean@2")
+    process.communicate(timeout=240)
+    assert process.returncode == 1
+    left = ended(run)
+    assert (left["state"], left["resume"]) == ("failed", True)
+    assert "A worker was killed" in left["reason"]
+
+
 def below(process):
     """The processes that a process started, and those that they started."""
     try:

@@ -11,7 +11,7 @@ import os
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
 from typing import TYPE_CHECKING, Any, Self
 
 from uzina_recipes.run_directory import Failed
@@ -54,9 +54,14 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         """End the processes. Raises Failed when one was killed, most likely for its memory."""
+        is_broken = isinstance(error, BrokenProcessPool)
+        if is_broken:
+            # Those that are left do not hear the gentle end that they would be given.
+            for worker in active_children():
+                worker.kill()
         if self.processes is not None:
             self.processes.shutdown(cancel_futures=True)
-        if isinstance(error, BrokenProcessPool):
+        if is_broken:
             raise Failed(
                 "A worker was killed, most likely because memory ran out. Ask for more memory or "
                 "set fewer workers; what is done is kept.",
