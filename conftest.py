@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client, override_settings
+from hypothesis import HealthCheck, settings
 
 from uzina.core.tests import NOW
 from uzina.people.tests import make_person
+
+# A busy machine is slow, and no test is about how long an example takes.
+settings.register_profile("uzina", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("uzina")
 
 
 @pytest.hookimpl(wrapper=True)
