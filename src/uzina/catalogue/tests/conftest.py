@@ -1,10 +1,12 @@
 """What the catalogue's tests start from."""
 
 import hashlib
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from absl import logging as absl
 from django.conf import settings
 from django.test import override_settings
 
@@ -15,6 +17,10 @@ from uzina.catalogue.tests.portal import Portal
 from uzina.core.tests import NOW
 from uzina.people import actions as people
 from uzina.people.rules import OrganisationKind
+
+# mlcroissant's log keeps the stream it was made under, that of the test run, and closes it when a
+# command sets logging up anew.
+absl.get_absl_handler().python_handler.stream = sys.__stderr__
 
 COMPLETE = {
     "contact_name": "Biroul de date",

@@ -667,7 +667,7 @@ def test_a_way_that_no_transfer_goes_is_a_bug(allocation):
 
 
 def test_the_database_knows_the_kinds_and_their_places(allocation):
-    resource = Resource.objects.get()
+    resource = queries.gpu_hours()
     for wrong in (
         {"kind": "pocket"},
         {"kind": "free"},
@@ -680,9 +680,9 @@ def test_the_database_knows_the_kinds_and_their_places(allocation):
             Account.objects.create(resource=resource, **wrong)
 
 
-def test_every_migrate_finds_the_resource_there(db):
+def test_every_migrate_finds_the_resources_there(db):
     assert connection.vendor in {"sqlite", "postgresql"}
-    resource = queries.gpu_hours()
+    there = list(Resource.objects.order_by("pk"))
     actions.seed_resources()
-    assert Resource.objects.get() == resource
-    assert (resource.title, resource.unit) == ("GPU-hours", "gpu_ms")
+    assert list(Resource.objects.order_by("pk")) == there
+    assert [(one.title, one.unit) for one in there] == [("GPU-hours", "gpu_ms"), ("Storage", "mb")]
