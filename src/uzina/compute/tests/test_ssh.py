@@ -61,7 +61,7 @@ class Relay:
         self.port_behind = port
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.accepted, self.ends = 0, []
+        self.accepted, self.ends, self.is_closed = 0, [], False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -71,6 +71,8 @@ class Relay:
                 far = socket.create_connection(("127.0.0.1", self.port_behind))
                 self.accepted += 1
                 self.ends += [near, far]
+                if self.is_closed:  # while this connection was being made
+                    self.cut()
                 for one, other in ((near, far), (far, near)):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
@@ -83,13 +85,14 @@ class Relay:
             other.shutdown(socket.SHUT_RDWR)
 
     def cut(self):
-        for end in self.ends:
+        ends, self.ends = self.ends, []
+        for end in ends:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
-        self.ends = []
 
     def close(self):
+        self.is_closed = True
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
