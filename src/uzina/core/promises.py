@@ -111,19 +111,23 @@ def claim_more(
     """Take further promises of the same task that are due and were never tried, oldest first."""
     table = Promise._meta.db_table  # noqa: SLF001 - as in claim()
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    # Materialized, since a plan that asked the sub-query again for each row would step past LIMIT:
+    # each time it skips what it has locked before.
     sql = f"""
+        WITH due AS MATERIALIZED (
+            SELECT id FROM {table}
+             WHERE state = 'waiting' AND run_at <= %s AND task = %s AND attempts = 0
+             ORDER BY run_at, id LIMIT %s {skip})
         UPDATE {table}
            SET state = 'leased', worker = %s, leased_until = %s, attempts = 1
-         WHERE id IN (SELECT id FROM {table}
-                       WHERE state = 'waiting' AND run_at <= %s AND task = %s AND attempts = 0
-                       ORDER BY run_at, id LIMIT %s {skip})
+         WHERE id IN (SELECT id FROM due)
         RETURNING id
     """  # noqa: S608 - only the table's name is put in
     field = Promise._meta.get_field("run_at")  # noqa: SLF001 - as in claim()
     instant = field.get_db_prep_value(now, connection)
     until = field.get_db_prep_value(now + lease, connection)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, [held.worker, until, instant, held.task, most])
+        cursor.execute(sql, [instant, held.task, most, held.worker, until])
         found = [pk for (pk,) in cursor.fetchall()]
     return list(Promise.objects.filter(pk__in=found).order_by("run_at", "pk"))
 

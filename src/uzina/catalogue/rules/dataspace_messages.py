@@ -68,7 +68,8 @@ def _validator(kind: str) -> "Draft201909Validator":
     from jsonschema import Draft201909Validator
 
     schema = _schema(FOLDER / f"{SCHEMA_OF[kind]}-schema.json")
-    return Draft201909Validator(schema, registry=_registry())
+    known: dict[str, Any] = {"registry": _registry()}
+    return Draft201909Validator(schema, **known)
 
 
 def problems(kind: str, message: Any) -> list[str]:

@@ -251,6 +251,17 @@ def test_a_task_that_takes_many_gets_what_is_due_in_one_call(three_at_once):
     assert calls == [("core.work", {"number": 3}), ("core.other", {})]
 
 
+def test_no_more_are_taken_than_asked_when_the_database_last_counted_one(three_at_once):
+    make(key="first")
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {Promise._meta.db_table}")
+    for number in range(5):
+        make(key=f"k{number}", number=number)
+    first = claim(worker="w", now=NOW)
+
+    assert len(promises.claim_more(first, most=2, now=NOW)) == 2
+
+
 def test_what_failed_among_many_is_tried_again_by_itself(three_at_once):
     for number in range(3):
         make(key=f"k{number}", task="core.fail", number=number)
